@@ -1,0 +1,1 @@
+"""REST and WebSocket: one module per resource."""

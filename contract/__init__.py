@@ -1,0 +1,1 @@
+"""What travels: messages, codec, topics. Pure values, no I/O; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""The device at the line: sampler, spool, uplink, agent."""

@@ -1,0 +1,1 @@
+"""The MQTT client that both sides use: asyncio over paho-mqtt 2."""

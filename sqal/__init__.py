@@ -1,0 +1,1 @@
+"""The `sqal` command and the demo: the only package that sees both edge and cloud."""

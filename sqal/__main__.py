@@ -1,0 +1,5 @@
+"""`python -m sqal` is the `sqal` command."""
+
+from sqal.cli import main
+
+main()
