@@ -1,0 +1,67 @@
+"""What the chips saw, in physical units: frozen frames, the only thing a driver hands upwards.
+
+Matrices are 8 x 8 in scene orientation, row-major: row 0 is the far edge of the belt picture, column 0 its left, after
+the driver has undone the mirroring of the sensor's lens in both axes (UM3109).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHANNELS = (
+    "F1_415nm",
+    "F2_445nm",
+    "F3_480nm",
+    "F4_515nm",
+    "F5_555nm",
+    "F6_590nm",
+    "F7_630nm",
+    "F8_680nm",
+    "Clear",
+    "NIR",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TofFrame:
+    """One ranging frame of a VL53L8CH at 8 x 8 zones, one target a zone.
+
+    captured_ns: bus clock when the frame was read. frame_id: the chip's own 32-bit counter.
+    distance_mm: perpendicular distance, 0 to 4000, NaN where the zone has no valid target.
+    sigma_mm: the chip's own standard deviation of the distance. signal_kcps, ambient_kcps: kcps per SPAD.
+    reflectance_pct: 0 to 127.5. spads: number of SPADs enabled. status: target status 0 to 13, 255 for no target
+    (UM3109 table 4). temperature_c: silicon temperature.
+    """
+
+    captured_ns: int
+    frame_id: int
+    temperature_c: int
+    distance_mm: NDArray[np.float64]
+    sigma_mm: NDArray[np.float64]
+    signal_kcps: NDArray[np.float64]
+    ambient_kcps: NDArray[np.float64]
+    reflectance_pct: NDArray[np.float64]
+    spads: NDArray[np.float64]
+    status: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralFrame:
+    """One measurement of all ten channels of an AS7341: two halves of six ADCs, one after the other.
+
+    counts: the ten raw counts in the order of CHANNELS (Clear and NIR: mean of the halves), 0 to full_scale.
+    clear_halves, nir_halves: the two readings of each, first and second half. gain: the real factor, 0.5 to 512
+    nominal. integration_ms: of one half. led_ma: current through the LED, 0 when it was off.
+    saturated: a channel reached full scale or the analogue part overloaded.
+    """
+
+    captured_ns: int
+    counts: NDArray[np.int64]
+    clear_halves: tuple[int, int]
+    nir_halves: tuple[int, int]
+    gain: float
+    integration_ms: float
+    full_scale: int
+    led_ma: int
+    saturated: bool
