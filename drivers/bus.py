@@ -1,4 +1,4 @@
-"""What every bus offers to every driver: one synchronous transfer, one clock, one small tree of errors.
+"""What every bus offers to every driver: one synchronous transfer, one clock, a small tree of errors.
 
 A transfer is one I2C transaction: an optional write, then (after a repeated start) an optional read. A bus serves one
 thread at a time and holds its own lock for the length of a transfer; a driver that needs several transfers in a row
