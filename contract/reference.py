@@ -96,6 +96,7 @@ def _words(kind: mi.Type, seen: list[type[Wire]]) -> str:
         case mi.Metadata():
             words = _words(kind.type, seen)
         case mi.StructType():
+            assert issubclass(kind.cls, Wire)
             seen.append(kind.cls)
             words = f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
         case mi.UnionType():
