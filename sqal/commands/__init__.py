@@ -1,0 +1,1 @@
+"""The subcommands of `sqal`, one module a group."""
