@@ -1,0 +1,1 @@
+"""The sub-commands of `sqal`, one module each."""
