@@ -1,0 +1,148 @@
+"""The server's settings: one frozen value, read once from a TOML file and the environment.
+
+The environment wins: `SQAL_BROKER_PORT=1884` sets `port` of the table `[broker]`, lists are separated by commas, and
+`DATABASE_URL` is honoured where nobody sets `SQAL_DATABASE_URL`. A key that does not exist is an error that names it,
+in the file and in the environment alike; `SQAL_EDGE_…` belongs to the devices and is passed over.
+
+Errors:
+
+    Exception
+    └── SettingsError   one sentence: which key, and what is wrong with it
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+PREFIX = "SQAL_"
+FOREIGN = ("SQAL_EDGE_",)
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Positive = Annotated[float, Meta(gt=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+Identifier = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+Segment = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text is one sentence that names the key."""
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables of the settings: frozen, unknown keys refused."""
+
+
+class DatabaseSettings(Section, frozen=True):
+    """`[database]`: where PostgreSQL is. itm_column: the column of `lots_gavage` that holds the ITM."""
+
+    url: str = "postgresql://postgres@127.0.0.1:5432/postgres"
+    pool_min: AtLeastOne = 2
+    pool_max: AtLeastOne = 10
+    itm_column: Identifier = "itm_moyen"
+    timescale: Literal["auto", "on", "off"] = "auto"
+
+
+class BrokerSettings(Section, frozen=True):
+    """`[broker]`: where the MQTT broker is. Secrets are read from files; TLS is used when ca_file is given."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    keep_alive_s: Annotated[int, Meta(ge=2, le=3600)] = 30
+    username: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class IngestSettings(Section, frozen=True):
+    """`[ingest]`: how messages become rows.
+
+    A batch is committed when it has batch_rows_max messages or its oldest is batch_age_s old. At most held_messages_max
+    are held in memory; past that the socket is not read. sites: those of this shard, `["*"]` for all.
+    """
+
+    shard: Segment = "main"
+    sites: list[str] = field(default_factory=lambda: ["*"])
+    batch_rows_max: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    batch_age_s: Annotated[float, Meta(gt=0, le=10)] = 0.05
+    held_messages_max: Annotated[int, Meta(ge=1, le=100_000)] = 4_000
+    future_s_max: Positive = 86_400.0
+    dead_letter_days: Positive = 30.0
+    dead_letter_bytes_max: AtLeastOne = 1 << 30
+    language: Literal["fr", "en"] = "fr"
+
+
+class ApiSettings(Section, frozen=True):
+    """`[api]`: where REST, WebSocket and dashboard are served."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    origins: list[str] = field(
+        default_factory=lambda: ["http://localhost:3000", "http://localhost:3001", "http://localhost:5173"]
+    )
+
+
+class Settings(Section, frozen=True):
+    """All of it."""
+
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read `file` (none: defaults) and lay `environment` over it. Raises SettingsError naming the key."""
+    values = _read(file) if file is not None else {}
+    if "DATABASE_URL" in environment:
+        _table(values, "database")["url"] = environment["DATABASE_URL"]
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and not name.startswith(FOREIGN):
+            section, key, is_list = _target(name)
+            _table(values, section)[key] = [part for part in text.split(",") if part] if is_list else text
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_sentence(str(error))) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {file} is no TOML: {error}") from error
+
+
+def _table(values: dict[str, Any], section: str) -> dict[str, Any]:
+    table = values.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{section} must be a table, [{section}]")
+    return table  # pyright: ignore[reportUnknownVariableType]  # of TOML; msgspec checks what is in it
+
+
+def _target(name: str) -> tuple[str, str, bool]:
+    """Return section, key, and whether it holds a list, of an environment variable. Raises SettingsError."""
+    for section in msgspec.structs.fields(Settings):
+        prefix = f"{PREFIX}{section.name.upper()}_"
+        for key in msgspec.structs.fields(section.type) if name.startswith(prefix) else ():
+            if name == prefix + key.name.upper():
+                return section.name, key.name, get_origin(key.type) is list or list in get_args(key.type)
+    raise SettingsError(f"the environment variable {name} sets nothing: there is no such key")
+
+
+def _sentence(text: str) -> str:
+    """Turn msgspec's `Object contains unknown field `x` - at `$.broker`` into `broker.x: …`."""
+    reason, _, path = text.partition(" - at `$")
+    section = path.rstrip("`").lstrip(".")
+    unknown = re.search(r"unknown field `(.+)`", reason)
+    if unknown:
+        return f"{'.'.join(part for part in (section, unknown[1]) if part)}: there is no such key"
+    return f"{section or 'settings'}: {reason}"

@@ -1,0 +1,53 @@
+"""`sqal db`: bring the database's schema forward, or say where it stands."""
+
+import os
+from pathlib import Path
+
+import click
+
+from cloud.settings import Settings, SettingsError, load_settings
+from cloud.store.migrate import MigrationError, Timescale, migrate, status
+from sqal.resources import resource_path
+
+
+@click.group()
+@click.option("--settings", "file", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of the server.")
+@click.option("--timescale", type=click.Choice(["auto", "on", "off"]), help="Use TimescaleDB; auto: where it is there.")
+@click.pass_context
+def db(context: click.Context, file: Path | None, timescale: Timescale | None) -> None:
+    """Bring the database's schema forward, or say where it stands."""
+    try:
+        settings = load_settings(file, os.environ)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    context.obj = (settings, timescale or settings.database.timescale)
+
+
+@db.command("migrate")
+@click.pass_obj
+def migrate_command(chosen: tuple[Settings, Timescale]) -> None:
+    """Apply every migration that is missing."""
+    settings, timescale = chosen
+    try:
+        done = migrate(settings.database.url, resource_path("sql") / "migrations", timescale=timescale)
+    except MigrationError as error:
+        raise click.ClickException(str(error)) from error
+    for migration in done:
+        click.echo(f"{migration.version:04} {migration.name} ({migration.variant})")
+    click.echo(f"{len(done)} applied" if done else "the schema is up to date")
+
+
+@db.command("status")
+@click.pass_obj
+def status_command(chosen: tuple[Settings, Timescale]) -> None:
+    """List the migrations; exit code 1 while any waits."""
+    settings, timescale = chosen
+    try:
+        lines = status(settings.database.url, resource_path("sql") / "migrations", timescale=timescale)
+    except MigrationError as error:
+        raise click.ClickException(str(error)) from error
+    for line in lines:
+        when = "waiting" if line.applied_at is None else line.applied_at.isoformat(timespec="seconds")
+        click.echo(f"{line.version:04} {line.name:<24} {line.variant:<10} {when}")
+    if any(line.applied_at is None for line in lines):
+        raise click.exceptions.Exit(1)

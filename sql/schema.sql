@@ -1,0 +1,569 @@
+-- SQAL's schema on plain PostgreSQL 15 or newer: what the migrations add up to. `psql -f sql/schema.sql` makes it whole;
+-- `sqal db migrate` makes the same, keeps it up to date, and uses TimescaleDB where the server has it.
+-- A test compares the two. Where TimescaleDB is there, use the command: this file has its plain counterpart.
+
+\set ON_ERROR_STOP on
+
+-- Tables of the customer's other system that ours refer to. Where they exist they are never touched.
+
+DO $$
+BEGIN
+    IF to_regclass('sites_euralis') IS NULL THEN
+        CREATE TABLE sites_euralis (
+            id SERIAL PRIMARY KEY,
+            code VARCHAR(2) NOT NULL UNIQUE,
+            nom VARCHAR(100) NOT NULL,
+            region VARCHAR(100)
+        );
+        INSERT INTO sites_euralis (code, nom, region) VALUES
+            ('LL', 'Bretagne', 'Bretagne'),
+            ('LS', 'Pays de Loire', 'Pays de la Loire'),
+            ('MT', 'Maubourguet', 'Occitanie');
+    END IF;
+    IF to_regclass('lots_gavage') IS NULL THEN
+        CREATE TABLE lots_gavage (
+            id SERIAL PRIMARY KEY,
+            code_lot VARCHAR(50) NOT NULL UNIQUE,
+            site_code VARCHAR(2) REFERENCES sites_euralis(code),
+            gaveur_id INTEGER,
+            debut_lot DATE NOT NULL,
+            fin_lot DATE,
+            nb_canards INTEGER,
+            itm_moyen DECIMAL(6,3),
+            statut VARCHAR(20) NOT NULL DEFAULT 'en_cours'
+        );
+    END IF;
+END
+$$;
+
+-- The line's own tables. The customer's columns come first, under their names and types; ours follow, with defaults, so
+-- that an INSERT written for the customer's table runs as it stands. Exception: matrices and channels are arrays, a third
+-- of the size of JSONB and seven times as fast to write; the view sqal_sensor_samples_json has the JSONB types.
+
+CREATE TABLE sqal_devices (
+    device_id VARCHAR(100) PRIMARY KEY,
+    device_name VARCHAR(200),
+    firmware_version VARCHAR(20),
+    site_code VARCHAR(2) REFERENCES sites_euralis(code),
+    status VARCHAR(20) DEFAULT 'active',
+    config_profile VARCHAR(50),
+    created_at TIMESTAMPTZ DEFAULT NOW(),
+    last_seen TIMESTAMPTZ,
+    -- ours
+    line VARCHAR(100) NOT NULL DEFAULT 'line1',
+    agent VARCHAR(100),
+    location VARCHAR(500)
+);
+CREATE INDEX sqal_devices_by_site ON sqal_devices (site_code);
+
+CREATE TABLE sqal_sensor_samples (
+    time TIMESTAMPTZ NOT NULL,
+    sample_id VARCHAR(100) NOT NULL,
+    device_id VARCHAR(100) NOT NULL,
+    lot_id INTEGER REFERENCES lots_gavage(id),
+    vl53l8ch_distance_matrix SMALLINT[8][8] NOT NULL,
+    vl53l8ch_reflectance_matrix SMALLINT[8][8] NOT NULL,
+    vl53l8ch_amplitude_matrix SMALLINT[8][8] NOT NULL,
+    vl53l8ch_volume_mm3 DECIMAL(10,2),
+    vl53l8ch_surface_uniformity DECIMAL(5,4),
+    vl53l8ch_quality_score DECIMAL(5,4),
+    vl53l8ch_grade VARCHAR(10),
+    as7341_channels INTEGER[10] NOT NULL,
+    as7341_freshness_index DECIMAL(5,4),
+    as7341_fat_quality_index DECIMAL(5,4),
+    as7341_oxidation_index DECIMAL(5,4),
+    as7341_quality_score DECIMAL(5,4),
+    fusion_final_score DECIMAL(5,4) NOT NULL,
+    fusion_final_grade VARCHAR(10) NOT NULL,
+    fusion_is_compliant BOOLEAN DEFAULT TRUE,
+    -- ours: where and which
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    ingested_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    boot_id UUID,
+    seq BIGINT,
+    piece_id VARCHAR(100),
+    origin VARCHAR(10),
+    hist BOOLEAN NOT NULL DEFAULT FALSE,
+    schema_version INTEGER NOT NULL DEFAULT 1,
+    clock_state VARCHAR(10),
+    clock_error_ms DOUBLE PRECISION,
+    -- ours: how it was judged
+    agent VARCHAR(100),
+    recipe VARCHAR(100),
+    calibration_tof VARCHAR(100),
+    calibration_spectral VARCHAR(100),
+    reasons JSONB,
+    quality_flags TEXT[] NOT NULL DEFAULT '{}',
+    -- ours: more of each sensor; a column ending in _u is the standard uncertainty of its namesake, same unit
+    vl53l8ch_status_matrix SMALLINT[8][8],
+    vl53l8ch_ambient_matrix SMALLINT[8][8],
+    vl53l8ch_avg_distance_mm DOUBLE PRECISION,
+    vl53l8ch_std_distance_mm DOUBLE PRECISION,
+    vl53l8ch_avg_reflectance DOUBLE PRECISION,
+    vl53l8ch_volume_mm3_u DOUBLE PRECISION,
+    vl53l8ch_surface_uniformity_u DOUBLE PRECISION,
+    vl53l8ch_quality_score_u DOUBLE PRECISION,
+    vl53l8ch_mass_g DOUBLE PRECISION,
+    vl53l8ch_mass_g_u DOUBLE PRECISION,
+    vl53l8ch_belt_distance_mm DOUBLE PRECISION,
+    as7341_ratio_red_nir DOUBLE PRECISION,
+    as7341_ratio_clear_nir DOUBLE PRECISION,
+    as7341_freshness_index_u DOUBLE PRECISION,
+    as7341_fat_quality_index_u DOUBLE PRECISION,
+    as7341_oxidation_index_u DOUBLE PRECISION,
+    as7341_quality_score_u DOUBLE PRECISION,
+    as7341_gain DOUBLE PRECISION,
+    as7341_integration_ms DOUBLE PRECISION,
+    as7341_led_ma DOUBLE PRECISION,
+    fusion_weight_tof DOUBLE PRECISION,
+    fusion_weight_spectral DOUBLE PRECISION,
+    fusion_confidence_level DOUBLE PRECISION,
+    fusion_final_score_u DOUBLE PRECISION,
+    fusion_grade_probability DOUBLE PRECISION,
+    -- ours: traceability as the sender wrote it (personal data)
+    location VARCHAR(500),
+    lot_abattage VARCHAR(100),
+    eleveur VARCHAR(500),
+    provenance VARCHAR(500),
+    meta JSONB,
+    cnh JSONB,
+    firmware_version VARCHAR(20),
+    temperature_c DOUBLE PRECISION,
+    humidity_pct DOUBLE PRECISION,
+    PRIMARY KEY (time, sample_id)
+);
+-- A message of a numbered sender is one row for ever; the time is in the key because a hypertable demands it.
+CREATE UNIQUE INDEX sqal_sensor_samples_number ON sqal_sensor_samples (device_id, boot_id, seq, time)
+    WHERE boot_id IS NOT NULL;
+CREATE INDEX sqal_sensor_samples_by_device ON sqal_sensor_samples (device_id, time DESC);
+CREATE INDEX sqal_sensor_samples_by_lot ON sqal_sensor_samples (lot_id, time DESC) WHERE lot_id IS NOT NULL;
+CREATE INDEX sqal_sensor_samples_by_arrival ON sqal_sensor_samples USING brin (ingested_at);
+
+CREATE TABLE sqal_alerts (
+    time TIMESTAMPTZ NOT NULL,
+    alert_id SERIAL,
+    device_id VARCHAR(100),   -- none for an alert of the system itself
+    sample_id VARCHAR(100),
+    alert_type VARCHAR(50) NOT NULL,
+    severity VARCHAR(20) NOT NULL,
+    message TEXT NOT NULL,
+    data_context JSONB,
+    is_acknowledged BOOLEAN DEFAULT FALSE,
+    acknowledged_at TIMESTAMPTZ,
+    acknowledged_by VARCHAR(200),
+    -- ours
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    lot_id INTEGER,
+    alarm_id UUID,            -- the life cycle in sqal_alert_state that this occurrence belongs to
+    PRIMARY KEY (time, alert_id)
+);
+CREATE INDEX sqal_alerts_by_id ON sqal_alerts (alert_id);
+CREATE INDEX sqal_alerts_by_device ON sqal_alerts (device_id, time DESC);
+CREATE INDEX sqal_alerts_open ON sqal_alerts (time DESC) WHERE NOT is_acknowledged;
+
+CREATE TABLE sqal_ml_models (
+    model_id SERIAL PRIMARY KEY,
+    model_name VARCHAR(200) NOT NULL,
+    model_type VARCHAR(50) NOT NULL,
+    version VARCHAR(20),
+    framework VARCHAR(50),
+    file_path TEXT,
+    accuracy DECIMAL(5,4),
+    precision DECIMAL(5,4),
+    recall DECIMAL(5,4),
+    f1_score DECIMAL(5,4),
+    training_date TIMESTAMPTZ,
+    is_active BOOLEAN DEFAULT FALSE,
+    hyperparameters JSONB,
+    feature_importance JSONB,
+    created_at TIMESTAMPTZ DEFAULT NOW()
+);
+
+CREATE TABLE sqal_blockchain_txns (
+    txn_id SERIAL PRIMARY KEY,
+    sample_id VARCHAR(100) NOT NULL,
+    block_hash VARCHAR(128) NOT NULL,
+    txn_hash VARCHAR(128) NOT NULL,
+    timestamp TIMESTAMPTZ DEFAULT NOW(),
+    contract_address VARCHAR(100),
+    gas_used INTEGER,
+    data_ipfs_hash VARCHAR(128)
+);
+CREATE INDEX sqal_blockchain_txns_by_sample ON sqal_blockchain_txns (sample_id);
+
+-- Life cycle of alerts (ISA-18.2): at most one that is not cleared per device, rule and lot.
+CREATE TABLE sqal_alert_state (
+    alarm_id UUID PRIMARY KEY,
+    device_id VARCHAR(100),
+    alert_type VARCHAR(50) NOT NULL,
+    lot_id INTEGER,
+    site_code VARCHAR(2) NOT NULL,
+    line VARCHAR(100),
+    severity VARCHAR(20) NOT NULL,
+    state VARCHAR(30) NOT NULL
+        CHECK (state IN ('unacknowledged', 'acknowledged', 'returned_unacknowledged', 'cleared', 'shelved')),
+    occurrences BIGINT NOT NULL DEFAULT 1 CHECK (occurrences > 0),
+    good_streak INTEGER NOT NULL DEFAULT 0,   -- samples in a row without this violation since the last one with it
+    is_notified BOOLEAN NOT NULL DEFAULT TRUE,  -- false while another alert of the same piece speaks for this one
+    first_at TIMESTAMPTZ NOT NULL,
+    last_at TIMESTAMPTZ NOT NULL,
+    returned_at TIMESTAMPTZ,
+    cleared_at TIMESTAMPTZ,
+    acknowledged_at TIMESTAMPTZ,
+    acknowledged_by VARCHAR(200),
+    shelved_until TIMESTAMPTZ,
+    shelved_reason VARCHAR(500),
+    sample_id VARCHAR(100),
+    message TEXT NOT NULL,
+    params JSONB NOT NULL DEFAULT '{}',
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+CREATE UNIQUE INDEX sqal_alert_state_open ON sqal_alert_state (device_id, alert_type, lot_id) NULLS NOT DISTINCT
+    WHERE state <> 'cleared';
+CREATE INDEX sqal_alert_state_by_time ON sqal_alert_state (last_at DESC);
+
+-- What happened at a device; numbered together with its samples.
+CREATE TABLE sqal_events (
+    time TIMESTAMPTZ NOT NULL,
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    seq BIGINT NOT NULL,
+    kind VARCHAR(30) NOT NULL,
+    severity VARCHAR(20) NOT NULL DEFAULT 'info',
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    piece_id VARCHAR(100),
+    lot_id INTEGER,
+    reason JSONB,
+    data JSONB NOT NULL DEFAULT '{}',
+    hist BOOLEAN NOT NULL DEFAULT FALSE,
+    clock_state VARCHAR(10),
+    clock_error_ms DOUBLE PRECISION,
+    ingested_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (device_id, boot_id, seq)
+);
+CREATE INDEX sqal_events_by_time ON sqal_events (time DESC);
+CREATE INDEX sqal_events_by_kind ON sqal_events (kind, time DESC);
+
+-- Numbers that will never arrive, as the device itself said: rows and gaps together are everything ever numbered.
+CREATE TABLE sqal_gaps (
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    first_seq BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL CHECK (last_seq >= first_seq),
+    reason VARCHAR(100) NOT NULL,
+    time TIMESTAMPTZ NOT NULL,
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    ingested_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (device_id, boot_id, first_seq, last_seq)
+);
+CREATE INDEX sqal_gaps_by_time ON sqal_gaps (time DESC);
+
+-- Each start of a device, and the highest number seen of it.
+CREATE TABLE sqal_device_boots (
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    first_seen TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    last_seen TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    highest_seq BIGINT NOT NULL,
+    PRIMARY KEY (device_id, boot_id)
+);
+
+-- Messages that were not accepted, with their bytes. One row per content: repetition counts up. Bounded, see
+-- sqal_trim_dead_letters.
+CREATE TABLE sqal_dead_letters (
+    dead_letter_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    digest BYTEA NOT NULL UNIQUE,             -- of topic, reason and payload
+    reason VARCHAR(50) NOT NULL,              -- a code: not_json, invalid, oversized, unknown_device, …
+    path VARCHAR(500),                        -- where in the message, as a JSON path
+    detail VARCHAR(1000) NOT NULL,
+    topic VARCHAR(65535) NOT NULL,
+    device_id VARCHAR(100),
+    site_code VARCHAR(100),                   -- as the topic says; it may be no site at all
+    boot_id UUID,
+    seq BIGINT,
+    is_held BOOLEAN NOT NULL DEFAULT FALSE,   -- the device keeps it and will send it again
+    payload BYTEA NOT NULL,
+    payload_bytes INTEGER NOT NULL,
+    occurrences BIGINT NOT NULL DEFAULT 1,
+    first_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    last_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    replayed_at TIMESTAMPTZ
+);
+CREATE INDEX sqal_dead_letters_by_time ON sqal_dead_letters (last_at DESC);
+
+-- What has to be published because of a commit; written in the same transaction, removed once the broker has it.
+CREATE TABLE sqal_outbox (
+    outbox_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic VARCHAR(500) NOT NULL,
+    payload BYTEA NOT NULL,                   -- empty: clears the retained message
+    retain BOOLEAN NOT NULL DEFAULT TRUE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+
+-- Totals that outlive the rows they count.
+CREATE TABLE sqal_counters (
+    name VARCHAR(100) PRIMARY KEY,
+    total BIGINT NOT NULL DEFAULT 0
+);
+
+-- Statistics on plain PostgreSQL: kept up to date by every INSERT, so they are never late and never need the samples
+-- again. They keep sums and counts: longer periods add up what shorter ones hold and never average averages.
+
+CREATE TABLE sqal_stats_hours (
+    bucket TIMESTAMPTZ NOT NULL,
+    device_id VARCHAR(100) NOT NULL,
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    sample_count BIGINT NOT NULL,
+    count_a_plus BIGINT NOT NULL,
+    count_a BIGINT NOT NULL,
+    count_b BIGINT NOT NULL,
+    count_c BIGINT NOT NULL,
+    count_reject BIGINT NOT NULL,
+    count_compliant BIGINT NOT NULL,
+    sum_quality_score NUMERIC NOT NULL,
+    count_volume BIGINT NOT NULL,
+    sum_volume_mm3 NUMERIC NOT NULL,
+    count_freshness BIGINT NOT NULL,
+    sum_freshness_index NUMERIC NOT NULL
+);
+CREATE UNIQUE INDEX sqal_stats_hours_key ON sqal_stats_hours (bucket, device_id, site_code, line) NULLS NOT DISTINCT;
+
+CREATE FUNCTION sqal_add_to_stats() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO sqal_stats_hours AS h
+    SELECT date_trunc('hour', time, 'UTC'), device_id, site_code, line,
+        COUNT(*),
+        COUNT(*) FILTER (WHERE fusion_final_grade = 'A+'),
+        COUNT(*) FILTER (WHERE fusion_final_grade = 'A'),
+        COUNT(*) FILTER (WHERE fusion_final_grade = 'B'),
+        COUNT(*) FILTER (WHERE fusion_final_grade = 'C'),
+        COUNT(*) FILTER (WHERE fusion_final_grade = 'REJECT'),
+        COUNT(*) FILTER (WHERE fusion_is_compliant),
+        SUM(fusion_final_score),
+        COUNT(vl53l8ch_volume_mm3), COALESCE(SUM(vl53l8ch_volume_mm3), 0),
+        COUNT(as7341_freshness_index), COALESCE(SUM(as7341_freshness_index), 0)
+    FROM new_samples
+    GROUP BY 1, 2, 3, 4
+    ORDER BY 1, 2, 3, 4  -- two writers that take rows in one order cannot wait for each other
+    ON CONFLICT (bucket, device_id, site_code, line) DO UPDATE SET
+        sample_count = h.sample_count + EXCLUDED.sample_count,
+        count_a_plus = h.count_a_plus + EXCLUDED.count_a_plus,
+        count_a = h.count_a + EXCLUDED.count_a,
+        count_b = h.count_b + EXCLUDED.count_b,
+        count_c = h.count_c + EXCLUDED.count_c,
+        count_reject = h.count_reject + EXCLUDED.count_reject,
+        count_compliant = h.count_compliant + EXCLUDED.count_compliant,
+        sum_quality_score = h.sum_quality_score + EXCLUDED.sum_quality_score,
+        count_volume = h.count_volume + EXCLUDED.count_volume,
+        sum_volume_mm3 = h.sum_volume_mm3 + EXCLUDED.sum_volume_mm3,
+        count_freshness = h.count_freshness + EXCLUDED.count_freshness,
+        sum_freshness_index = h.sum_freshness_index + EXCLUDED.sum_freshness_index;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER sqal_add_to_stats AFTER INSERT ON sqal_sensor_samples
+    REFERENCING NEW TABLE AS new_samples FOR EACH STATEMENT EXECUTE FUNCTION sqal_add_to_stats();
+
+CREATE VIEW sqal_hourly_stats AS
+SELECT bucket, device_id, sample_count,
+    sum_quality_score / sample_count AS avg_quality_score,
+    count_a_plus, count_a, count_b, count_c, count_reject,
+    sum_volume_mm3 / NULLIF(count_volume, 0) AS avg_volume_mm3,
+    sum_freshness_index / NULLIF(count_freshness, 0) AS avg_freshness_index,
+    count_compliant::FLOAT / sample_count * 100 AS compliance_rate_pct,
+    -- ours
+    site_code, line, count_compliant, sum_quality_score, count_volume, sum_volume_mm3, count_freshness,
+    sum_freshness_index
+FROM sqal_stats_hours;
+
+CREATE VIEW sqal_site_stats AS
+SELECT date_trunc('day', bucket, 'UTC') AS bucket, site_code,
+    SUM(sample_count)::BIGINT AS total_samples,
+    SUM(sum_quality_score) / SUM(sample_count) AS avg_quality_score,
+    SUM(count_compliant)::FLOAT / SUM(sample_count)::FLOAT * 100 AS compliance_rate_pct,
+    SUM(count_a_plus)::BIGINT AS count_a_plus,
+    SUM(count_a)::BIGINT AS count_a,
+    SUM(count_b)::BIGINT AS count_b,
+    SUM(count_c)::BIGINT AS count_c,
+    SUM(count_reject)::BIGINT AS count_reject,
+    -- ours
+    SUM(count_compliant)::BIGINT AS count_compliant,
+    SUM(sum_quality_score) AS sum_quality_score
+FROM sqal_stats_hours
+GROUP BY date_trunc('day', bucket, 'UTC'), site_code;
+
+-- Views and functions that are the same with and without TimescaleDB.
+
+-- A row that comes without its site (an INSERT written for the customer's table) takes site and line of its device.
+CREATE FUNCTION sqal_fill_site() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT d.site_code, COALESCE(NEW.line, d.line) INTO NEW.site_code, NEW.line
+    FROM sqal_devices d WHERE d.device_id = NEW.device_id;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER sqal_fill_site BEFORE INSERT ON sqal_sensor_samples
+    FOR EACH ROW WHEN (NEW.site_code IS NULL) EXECUTE FUNCTION sqal_fill_site();
+
+-- An 8 x 8 matrix of a JSON document; numbers are rounded, null stays null.
+CREATE FUNCTION sqal_matrix(p_matrix JSONB) RETURNS SMALLINT[] LANGUAGE SQL IMMUTABLE AS $$
+    SELECT array_agg(cells ORDER BY i)
+    FROM (
+        SELECT i, array_agg(ROUND(cell::NUMERIC)::SMALLINT ORDER BY j) AS cells
+        FROM jsonb_array_elements(p_matrix) WITH ORDINALITY AS r (zones, i),
+            jsonb_array_elements_text(zones) WITH ORDINALITY AS c (cell, j)
+        GROUP BY i
+    ) AS by_row
+$$;
+
+-- Ten channel counts of a JSON document: an object by channel name or a list in the chip's order.
+CREATE FUNCTION sqal_channels(p_channels JSONB) RETURNS INTEGER[] LANGUAGE SQL IMMUTABLE AS $$
+    SELECT CASE jsonb_typeof(p_channels)
+        WHEN 'array' THEN (
+            SELECT array_agg(ROUND(value::NUMERIC)::INTEGER ORDER BY n)
+            FROM jsonb_array_elements_text(p_channels) WITH ORDINALITY AS c (value, n))
+        ELSE (
+            SELECT array_agg(ROUND((p_channels ->> name)::NUMERIC)::INTEGER ORDER BY n)
+            FROM unnest(ARRAY['F1_415nm', 'F2_445nm', 'F3_480nm', 'F4_515nm', 'F5_555nm', 'F6_590nm', 'F7_630nm',
+                'F8_680nm', 'Clear', 'NIR']) WITH ORDINALITY AS c (name, n))
+        END
+$$;
+
+-- The samples with the customer's JSONB types: matrices as nested lists, channels as an object of ten.
+CREATE VIEW sqal_sensor_samples_json AS
+SELECT time, sample_id, device_id, lot_id,
+    to_jsonb(vl53l8ch_distance_matrix) AS vl53l8ch_distance_matrix,
+    to_jsonb(vl53l8ch_reflectance_matrix) AS vl53l8ch_reflectance_matrix,
+    to_jsonb(vl53l8ch_amplitude_matrix) AS vl53l8ch_amplitude_matrix,
+    vl53l8ch_volume_mm3, vl53l8ch_surface_uniformity, vl53l8ch_quality_score, vl53l8ch_grade,
+    jsonb_build_object(
+        'F1_415nm', as7341_channels[1], 'F2_445nm', as7341_channels[2], 'F3_480nm', as7341_channels[3],
+        'F4_515nm', as7341_channels[4], 'F5_555nm', as7341_channels[5], 'F6_590nm', as7341_channels[6],
+        'F7_630nm', as7341_channels[7], 'F8_680nm', as7341_channels[8], 'Clear', as7341_channels[9],
+        'NIR', as7341_channels[10]) AS as7341_channels,
+    as7341_freshness_index, as7341_fat_quality_index, as7341_oxidation_index, as7341_quality_score,
+    fusion_final_score, fusion_final_grade, fusion_is_compliant,
+    site_code, line, ingested_at, boot_id, seq, piece_id, origin, hist, schema_version, clock_state, clock_error_ms,
+    agent, recipe, calibration_tof, calibration_spectral, reasons, quality_flags,
+    to_jsonb(vl53l8ch_status_matrix) AS vl53l8ch_status_matrix,
+    to_jsonb(vl53l8ch_ambient_matrix) AS vl53l8ch_ambient_matrix,
+    vl53l8ch_avg_distance_mm, vl53l8ch_std_distance_mm, vl53l8ch_avg_reflectance, vl53l8ch_volume_mm3_u,
+    vl53l8ch_surface_uniformity_u, vl53l8ch_quality_score_u, vl53l8ch_mass_g, vl53l8ch_mass_g_u,
+    vl53l8ch_belt_distance_mm, as7341_ratio_red_nir, as7341_ratio_clear_nir, as7341_freshness_index_u,
+    as7341_fat_quality_index_u, as7341_oxidation_index_u, as7341_quality_score_u, as7341_gain, as7341_integration_ms,
+    as7341_led_ma, fusion_weight_tof, fusion_weight_spectral, fusion_confidence_level, fusion_final_score_u,
+    fusion_grade_probability, location, lot_abattage, eleveur, provenance, meta, cnh, firmware_version, temperature_c,
+    humidity_pct
+FROM sqal_sensor_samples;
+
+-- The customer's own INSERT, with JSONB matrices, runs on the view; what it may set is the customer's columns.
+CREATE FUNCTION sqal_insert_json_sample() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO sqal_sensor_samples (time, sample_id, device_id, lot_id,
+        vl53l8ch_distance_matrix, vl53l8ch_reflectance_matrix, vl53l8ch_amplitude_matrix,
+        vl53l8ch_volume_mm3, vl53l8ch_surface_uniformity, vl53l8ch_quality_score, vl53l8ch_grade,
+        as7341_channels, as7341_freshness_index, as7341_fat_quality_index, as7341_oxidation_index,
+        as7341_quality_score, fusion_final_score, fusion_final_grade, fusion_is_compliant, site_code, line)
+    VALUES (NEW.time, NEW.sample_id, NEW.device_id, NEW.lot_id,
+        sqal_matrix(NEW.vl53l8ch_distance_matrix), sqal_matrix(NEW.vl53l8ch_reflectance_matrix),
+        sqal_matrix(NEW.vl53l8ch_amplitude_matrix),
+        NEW.vl53l8ch_volume_mm3, NEW.vl53l8ch_surface_uniformity, NEW.vl53l8ch_quality_score, NEW.vl53l8ch_grade,
+        sqal_channels(NEW.as7341_channels), NEW.as7341_freshness_index, NEW.as7341_fat_quality_index,
+        NEW.as7341_oxidation_index, NEW.as7341_quality_score, NEW.fusion_final_score, NEW.fusion_final_grade,
+        COALESCE(NEW.fusion_is_compliant, TRUE), NEW.site_code, NEW.line);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER sqal_insert_json_sample INSTEAD OF INSERT ON sqal_sensor_samples_json
+    FOR EACH ROW EXECUTE FUNCTION sqal_insert_json_sample();
+
+-- The newest sample, of one device or of all.
+CREATE FUNCTION get_latest_sqal_sample(p_device_id VARCHAR DEFAULT NULL)
+RETURNS SETOF sqal_sensor_samples_json LANGUAGE SQL STABLE AS $$
+    SELECT * FROM sqal_sensor_samples_json
+    WHERE (p_device_id IS NULL OR device_id = p_device_id)
+    ORDER BY time DESC
+    LIMIT 1
+$$;
+
+-- Exact figures of any period: whole hours from the statistics, the pieces at both ends from the samples.
+CREATE FUNCTION get_sqal_stats_period(
+    p_start TIMESTAMPTZ,
+    p_end TIMESTAMPTZ,
+    p_site_code VARCHAR DEFAULT NULL
+) RETURNS TABLE (
+    total_samples BIGINT,
+    avg_quality_score NUMERIC,
+    compliance_rate_pct DOUBLE PRECISION,
+    count_a_plus BIGINT,
+    count_a BIGINT,
+    count_b BIGINT,
+    count_c BIGINT,
+    count_reject BIGINT,
+    avg_volume_mm3 NUMERIC,
+    avg_freshness_index NUMERIC
+) LANGUAGE SQL STABLE AS $$
+    WITH edges AS (
+        SELECT LEAST(first_whole, p_end) AS head_end, GREATEST(first_whole, last_whole) AS whole_end, first_whole,
+            CASE WHEN last_whole < first_whole THEN p_end ELSE last_whole END AS tail_start
+        FROM (SELECT date_trunc('hour', p_start + INTERVAL '1 hour - 1 microsecond', 'UTC') AS first_whole,
+                     date_trunc('hour', p_end, 'UTC') AS last_whole) AS hours
+    ),
+    parts AS (
+        SELECT h.sample_count AS n, h.sum_quality_score AS score, h.count_compliant AS compliant, h.count_a_plus AS ap,
+            h.count_a AS a, h.count_b AS b, h.count_c AS c, h.count_reject AS r, h.sum_volume_mm3 AS volume,
+            h.count_volume AS volumes, h.sum_freshness_index AS fresh, h.count_freshness AS freshes
+        FROM sqal_hourly_stats h, edges e
+        WHERE h.bucket >= e.first_whole AND h.bucket < e.whole_end
+            AND (p_site_code IS NULL OR h.site_code = p_site_code)
+        UNION ALL
+        SELECT 1, s.fusion_final_score, (s.fusion_is_compliant)::INTEGER, (s.fusion_final_grade = 'A+')::INTEGER,
+            (s.fusion_final_grade = 'A')::INTEGER, (s.fusion_final_grade = 'B')::INTEGER,
+            (s.fusion_final_grade = 'C')::INTEGER, (s.fusion_final_grade = 'REJECT')::INTEGER,
+            COALESCE(s.vl53l8ch_volume_mm3, 0), (s.vl53l8ch_volume_mm3 IS NOT NULL)::INTEGER,
+            COALESCE(s.as7341_freshness_index, 0), (s.as7341_freshness_index IS NOT NULL)::INTEGER
+        FROM sqal_sensor_samples s, edges e
+        WHERE ((s.time >= p_start AND s.time < e.head_end) OR (s.time >= e.tail_start AND s.time < p_end))
+            AND (p_site_code IS NULL OR s.site_code = p_site_code)
+    )
+    SELECT COALESCE(SUM(n), 0)::BIGINT, SUM(score) / NULLIF(SUM(n), 0),
+        SUM(compliant)::FLOAT / NULLIF(SUM(n), 0)::FLOAT * 100,
+        COALESCE(SUM(ap), 0)::BIGINT, COALESCE(SUM(a), 0)::BIGINT, COALESCE(SUM(b), 0)::BIGINT,
+        COALESCE(SUM(c), 0)::BIGINT, COALESCE(SUM(r), 0)::BIGINT,
+        SUM(volume) / NULLIF(SUM(volumes), 0), SUM(fresh) / NULLIF(SUM(freshes), 0)
+    FROM parts
+$$;
+
+-- Keep the dead letters within their bounds, oldest first; says how many went and counts them.
+CREATE FUNCTION sqal_trim_dead_letters(p_age INTERVAL, p_bytes BIGINT) RETURNS BIGINT LANGUAGE SQL AS $$
+    WITH gone AS (
+        DELETE FROM sqal_dead_letters WHERE dead_letter_id IN (
+            SELECT dead_letter_id FROM (
+                SELECT dead_letter_id, last_at, SUM(payload_bytes) OVER (ORDER BY last_at DESC, dead_letter_id DESC)
+                    AS bytes_so_far
+                FROM sqal_dead_letters) AS newest_first
+            WHERE bytes_so_far > p_bytes OR last_at < NOW() - p_age)
+        RETURNING 1
+    ), counted AS (
+        INSERT INTO sqal_counters AS c (name, total)
+        SELECT 'dead_letters_trimmed', COUNT(*) FROM gone HAVING COUNT(*) > 0
+        ON CONFLICT (name) DO UPDATE SET total = c.total + EXCLUDED.total
+    )
+    SELECT COUNT(*) FROM gone
+$$;
+
+-- The customer's three devices, one per site; only where their sites exist.
+
+INSERT INTO sqal_devices (device_id, device_name, firmware_version, site_code, status, config_profile, created_at)
+SELECT d.* FROM (VALUES
+    ('ESP32_LL_01', 'Capteur Site Bretagne (LL)', 'v1.2.3', 'LL', 'active', 'standard', NOW()),
+    ('ESP32_LS_01', 'Capteur Site Pays de Loire (LS)', 'v1.2.3', 'LS', 'active', 'standard', NOW()),
+    ('ESP32_MT_01', 'Capteur Site Maubourguet (MT)', 'v1.2.3', 'MT', 'active', 'standard', NOW())
+) AS d (device_id, device_name, firmware_version, site_code, status, config_profile, created_at)
+WHERE EXISTS (SELECT FROM sites_euralis s WHERE s.code = d.site_code)
+ON CONFLICT (device_id) DO NOTHING;
