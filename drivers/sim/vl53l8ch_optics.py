@@ -84,7 +84,7 @@ class ZoneReadings:
 
 def detectable(view: TofView, integration_s: float) -> NDArray[np.bool_]:
     """Which zones return enough light to report a target."""
-    distance_mm = np.nan_to_num(view.distance_mm, nan=0.0)
+    distance_mm = _or(view.distance_mm, 0.0)
     signal, spads = _signal_and_spads(view, np.maximum(distance_mm, 1.0))
     sigma_mm = _sigma_mm(signal, view.ambient_kcps, spads, integration_s)
     return (distance_mm > 0) & (distance_mm <= RANGE_MAX_MM) & (sigma_mm <= SIGMA_LOST_MM)
@@ -94,7 +94,7 @@ def measure(
     view: TofView, integration_s: float, seen_before: NDArray[np.bool_] | None, rng: np.random.Generator
 ) -> ZoneReadings:
     """Range every zone once. seen_before: zones with a target in the frame before, None in the first frame."""
-    true_mm = np.nan_to_num(view.distance_mm, nan=0.0)
+    true_mm = _or(view.distance_mm, 0.0)
     safe_mm = np.maximum(true_mm, 1.0)
     signal, spads = _signal_and_spads(view, safe_mm)
     sigma_mm = _sigma_mm(signal, view.ambient_kcps, spads, integration_s)
@@ -112,8 +112,12 @@ def measure(
     )
 
 
+def _or(values: Grid, substitute: float) -> Grid:
+    return np.where(np.isnan(values), substitute, values)
+
+
 def _signal_and_spads(view: TofView, distance_mm: Grid) -> tuple[Grid, Grid]:
-    signal = SIGNAL_CONSTANT * np.nan_to_num(view.reflectance * view.incidence_cos) / (distance_mm * distance_mm)
+    signal = SIGNAL_CONSTANT * _or(view.reflectance * view.incidence_cos, 0.0) / (distance_mm * distance_mm)
     signal = np.maximum(signal, 1e-3)
     return signal, np.rint(np.interp(np.log10(signal), SPADS_SIGNAL_LOG10, SPADS_ENABLED))
 
@@ -130,7 +134,7 @@ def _status(
     detected: NDArray[np.bool_],
     seen_before: NDArray[np.bool_] | None,
 ) -> NDArray[np.uint8]:
-    cos = np.clip(np.nan_to_num(view.incidence_cos, nan=1.0), 0.01, 1.0)
+    cos = np.clip(_or(view.incidence_cos, 1.0), 0.01, 1.0)
     depth_mm = distance_mm * ZONE_WIDTH * np.sqrt(1.0 - cos * cos) / cos
     ordinary = np.where(depth_mm > BROAD_PULSE_MM, MERGED, VALID)
     if seen_before is None:
