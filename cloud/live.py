@@ -12,7 +12,7 @@ import msgspec
 
 from cloud.hub import Bundle
 from contract.bounds import Severity
-from contract.messages import Alarm
+from contract.messages import Alarm, Health
 from contract.sample import Fusion, Reason, Sample, Spectral, Tof
 
 
@@ -225,6 +225,12 @@ def device_bundle(device: DevicePayload, now: datetime) -> Bundle:
     """The live message that `device` came, went or was lost."""
     texts = (text_of(DeviceStatus(timestamp=now, payload=device)),)
     return Bundle(kind="status", texts=texts, device_id=device.device_id, site_code=device.site_code)
+
+
+def health_bundle(health: Health, site_code: str, now: datetime) -> Bundle:
+    """The live message of a device's `health`."""
+    texts = (frame_text("device_health", now, payload={"site_code": site_code, **msgspec.to_builtins(health)}),)
+    return Bundle(kind="status", texts=texts, device_id=health.device_id, site_code=site_code)
 
 
 def welcome_text(message: str, now: datetime) -> str:

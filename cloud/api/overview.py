@@ -57,10 +57,11 @@ async def health(store: Store, clock: Clock, relay: Relay) -> Health:
     try:
         found = await store.row("api_health")
     except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests):
-        return health_of(None, 0, relay.status(database_connected=False), clock.now())
+        relay.links.set_database(connected=False)
+        return health_of(None, 0, relay.links.status, clock.now())
     assert found is not None, "a SELECT without FROM has one row"
-    age_s = found["last_sample_age_seconds"]
-    return health_of(age_s, found["active_devices"], relay.status(database_connected=True), clock.now())
+    relay.links.set_database(connected=True)
+    return health_of(found["last_sample_age_seconds"], found["active_devices"], relay.links.status, clock.now())
 
 
 def health_of(age_s: float | None, active_devices: int, links: StatusPayload, now: datetime) -> Health:
