@@ -6,11 +6,16 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 LOCK_FLAGS := --quiet --universal -p 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+INSTALL_SELF := $(UV) pip install -q --no-deps --no-build-isolation -p $(BIN)/python -e .
 
-.PHONY: demo test lint lock page clean bench proof format
+.PHONY: demo test lint page tools lock docs bench proof format clean
 
-demo: $(VENV)/demo.ok cloud/static/index.html
+demo: $(VENV)/demo.ok page
 	@exec $(BIN)/sqal demo $(ARGS)
+
+test: tools lint page
+	$(BIN)/python dashboard/build.py --check
+	$(BIN)/pytest $(ARGS)
 
 # The environment is made once per lock file; a changed lock makes it again.
 $(UV):
@@ -22,24 +27,35 @@ $(UV):
 $(VENV)/demo.ok: requirements/demo.txt pyproject.toml | $(UV)
 	@if [ $(VENV)/dev.ok -nt requirements/dev.txt ] && [ $(VENV)/dev.ok -nt pyproject.toml ]; then touch $@; else \
 	  echo "· installing the locked packages"; \
-	  $(UV) pip sync -q --require-hashes -p $(BIN)/python requirements/demo.txt && \
-	  $(UV) pip install -q --no-deps --no-build-isolation -p $(BIN)/python -e . && touch $@; fi
+	  $(UV) pip sync -q --require-hashes -p $(BIN)/python requirements/demo.txt && $(INSTALL_SELF) && touch $@; fi
 
 $(VENV)/dev.ok: requirements/dev.txt pyproject.toml | $(UV)
 	@echo "· installing the locked packages for development"
 	@$(UV) pip sync -q --require-hashes -p $(BIN)/python requirements/dev.txt
-	@$(UV) pip install -q --no-deps --no-build-isolation -p $(BIN)/python -e .
+	@$(INSTALL_SELF)
 	@touch $@
 
-lock: | $(UV)
-	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build pyproject.toml -o requirements/demo.txt
-	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+page: | $(UV)
+	@$(BIN)/python dashboard/build.py
+
+tools:
+	@tests/tools.sh
 
 lint: $(VENV)/dev.ok
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: $(VENV)/dev.ok
+	$(BIN)/python -m contract.reference > docs/contract.md
+
+bench: $(VENV)/dev.ok tools page
+	$(BIN)/python -m bench all
+
+lock: | $(UV)
+	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build pyproject.toml -o requirements/demo.txt
+	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 
 format: $(VENV)/dev.ok
 	$(BIN)/ruff format .

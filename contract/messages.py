@@ -28,7 +28,7 @@ from contract.bounds import (
     Unit,
     as_utc,
 )
-from contract.sample import CalibrationIds, ClockQuality, Reason, SpectralRaw, TofRaw, Wire
+from contract.sample import CalibrationIds, ClockQuality, Reason, Sample, SpectralRaw, TofRaw, Wire
 
 EventKind = Literal[
     "gap",
@@ -72,7 +72,7 @@ class Event(Wire, frozen=True):
     lot_id: LotId | None = None
     reason: Reason | None = None
     gap: Gap | None = None
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    data: dict[str, Any] = {}
     hist: bool = False
     clock: ClockQuality | None = None
     schema: Schema = SCHEMA
@@ -126,7 +126,7 @@ class Result(Wire, frozen=True):
     site_code: SiteCode | None = None
     lot_id: LotId | None = None
     piece_id: ShortText | None = None
-    reasons: list[Reason] = field(default_factory=list[Reason])
+    reasons: list[Reason] = []
     schema: Schema = SCHEMA
 
 
@@ -158,10 +158,10 @@ class BirthCertificate(Wire, frozen=True):
     boot_id: uuid.UUID
     timestamp: datetime
     agent: ShortText
-    sensors: list[SensorInfo] = field(default_factory=list[SensorInfo])
+    sensors: list[SensorInfo] = []
     calibration: CalibrationIds | None = None
     recipe: ShortText | None = None
-    capabilities: list[ShortText] = field(default_factory=list[str])
+    capabilities: list[ShortText] = []
     clock: ClockQuality | None = None
     site_code: SiteCode | None = None
     line: Line | None = None
@@ -186,7 +186,7 @@ class Health(Wire, frozen=True):
     temperature_c: float | None = None
     belt_empty_since: datetime | None = None
     clock: ClockQuality | None = None
-    counters: dict[str, int] = field(default_factory=dict[str, int])
+    counters: dict[str, int] = {}
     schema: Schema = SCHEMA
 
 
@@ -202,8 +202,8 @@ class Receipt(Wire, frozen=True):
     """Ingest's word to a device: `stored` is committed in the database, `rejected` is kept as dead letters for good."""
 
     device_id: DeviceId
-    stored: list[SeqRange] = field(default_factory=list[SeqRange])
-    rejected: list[SeqRange] = field(default_factory=list[SeqRange])
+    stored: list[SeqRange] = []
+    rejected: list[SeqRange] = []
     schema: Schema = SCHEMA
 
 
@@ -237,7 +237,7 @@ class ReportedConfiguration(Wire, frozen=True):
 
     revision: Seq
     settings: dict[str, Any]
-    errors: dict[str, str] = field(default_factory=dict[str, str])
+    errors: dict[str, str] = {}
     schema: Schema = SCHEMA
 
 
@@ -246,7 +246,7 @@ class Command(Wire, frozen=True):
 
     id: ShortText
     expires_at: datetime
-    args: dict[str, Any] = field(default_factory=dict[str, Any])
+    args: dict[str, Any] = {}
     issued_by: LongText | None = None
     schema: Schema = SCHEMA
 
@@ -257,7 +257,7 @@ class CommandResult(Wire, frozen=True):
     id: ShortText
     status: HttpStatus
     message: LongText = ""
-    result: dict[str, Any] = field(default_factory=dict[str, Any])
+    result: dict[str, Any] = {}
     schema: Schema = SCHEMA
 
 
@@ -278,7 +278,7 @@ class Alarm(Wire, frozen=True):
     lot_id: LotId | None = None
     sample_id: SampleId | None = None
     alert_id: Seq | None = None
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    params: dict[str, Any] = {}
     schema: Schema = SCHEMA
 
 
@@ -291,3 +291,23 @@ class HostState(Wire, frozen=True):
     sites: list[ShortText] = field(default_factory=lambda: ["*"])
     timestamp: datetime | None = None
     schema: Schema = SCHEMA
+
+
+MESSAGES: dict[str, type[Wire]] = {
+    "sample": Sample,
+    "raw": Raw,
+    "result": Result,
+    "event": Event,
+    "state": State,
+    "meta": BirthCertificate,
+    "health": Health,
+    "receipt": Receipt,
+    "error": ErrorNotice,
+    "cfg-desired": DesiredConfiguration,
+    "cfg-reported": ReportedConfiguration,
+    "cmd": Command,
+    "res": CommandResult,
+    "alarm": Alarm,
+    "host": HostState,
+}
+"""Every message by its topic class; the reference page and the golden files go through all of them."""

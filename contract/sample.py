@@ -9,7 +9,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from contract.bounds import (
@@ -56,8 +56,8 @@ class TofRaw(Wire, frozen=True):
     distance_matrix: DistanceMatrix
     reflectance_matrix: ReflectanceMatrix
     amplitude_matrix: KcpsMatrix
-    status_matrix: OptionalStatusMatrix = field(default_factory=list[Any])
-    ambient_matrix: OptionalKcpsMatrix = field(default_factory=list[Any])
+    status_matrix: OptionalStatusMatrix = []
+    ambient_matrix: OptionalKcpsMatrix = []
 
     def __post_init__(self) -> None:
         for name in ("status_matrix", "ambient_matrix"):
@@ -150,7 +150,7 @@ class Reason(Wire, frozen=True):
     """Why the grade is what it is: a code and its parameters; words are made where the reader's language is known."""
 
     code: ShortText
-    params: dict[str, float | str | bool | None] = field(default_factory=dict[str, Any])
+    params: dict[str, float | str | bool | None] = {}
 
 
 class ClockQuality(Wire, frozen=True):
@@ -197,8 +197,8 @@ class Sample(Wire, frozen=True):
     agent: ShortText | None = None
     recipe: ShortText | None = None
     calibration: CalibrationIds | None = None
-    reasons: list[Reason] = field(default_factory=list[Reason])
-    quality_flags: list[ShortText] = field(default_factory=list[str])
+    reasons: list[Reason] = []
+    quality_flags: list[ShortText] = []
     cnh: dict[str, Any] | None = None
     origin: Origin | None = None
 

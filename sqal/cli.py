@@ -1,9 +1,89 @@
-"""The `sqal` command: every process of the line starts here."""
+"""The `sqal` command: every process of the line starts here.
+
+Subcommands are imported when they are called: a Raspberry Pi with only the `edge` extra has no database client, and
+`sqal edge run` need not wait for a web framework to load.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import click
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sqal")
-def main() -> None:
-    """SQAL grades foie gras on the line: sensors, edge agent, ingest, live relay, dashboard."""
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """Where a subcommand is, what it does in a line, and which extra installs what it needs."""
+
+    module: str
+    attribute: str
+    summary: str
+    extra: str
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported only when one of them is called."""
+
+    def __init__(self, name: str, summary: str, commands: Mapping[str, Lazy]) -> None:
+        """Hold `commands` by name; nothing is imported."""
+        super().__init__(name, help=summary, context_settings={"help_option_names": ["-h", "--help"]})
+        self._lazy = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order they were given."""
+        del ctx
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand. Raises ClickException that names the extra when a library is missing."""
+        del ctx
+        lazy = self._lazy.get(cmd_name)
+        if lazy is None:
+            return None
+        try:
+            command = getattr(importlib.import_module(lazy.module), lazy.attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".", 1)[0] in {
+                "contract",
+                "messaging",
+                "quality",
+                "drivers",
+                "edge",
+                "cloud",
+                "sqal",
+            }:
+                raise
+            raise click.ClickException(
+                f"sqal {cmd_name} needs the package {error.name}: pip install 'sqal[{lazy.extra}]'"
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.summary) for name, lazy in self._lazy.items()])
+
+
+CLOUD = LazyGroup(
+    "cloud",
+    "The server side.",
+    {
+        "ingest": Lazy("sqal.commands.ingest", "ingest", "Store what the devices send, raise alerts.", "cloud"),
+        "serve": Lazy("sqal.commands.serve", "serve", "REST, WebSocket and the live page.", "cloud"),
+    },
+)
+
+main = LazyGroup(
+    "sqal",
+    "SQAL grades foie gras on the line: sensors, edge agent, ingest, live relay, dashboard.",
+    {
+        "demo": Lazy("sqal.commands.demo", "demo", "The whole line on this machine, on simulated sensors.", "demo"),
+        "edge": Lazy("sqal.commands.edge", "edge", "The agent beside the line, and its sensors.", "edge"),
+        "spool": Lazy("sqal.commands.spool", "spool", "Look into a device's spool.", "edge"),
+        "cloud": Lazy("sqal.cli", "CLOUD", "Ingest and server.", "cloud"),
+        "db": Lazy("sqal.commands.db", "db", "The database's schema.", "cloud"),
+    },
+)
+click.version_option(package_name="sqal")(main)

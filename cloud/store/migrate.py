@@ -108,7 +108,9 @@ def migrate(dsn: str, folder: Path, *, timescale: Timescale = "auto") -> list[Mi
             try:
                 _apply(connection, migration)
             except psycopg.Error as error:
-                raise MigrationError(f"{migration.version:04}_{migration.name} ({migration.variant}): {error}") from error
+                raise MigrationError(
+                    f"{migration.version:04}_{migration.name} ({migration.variant}): {error}"
+                ) from error
         return waiting
 
 
@@ -146,7 +148,9 @@ def _locked(dsn: str) -> Iterator[Connection]:
 def _with_timescale(connection: Connection, wish: Timescale, *, create: bool = True) -> bool:
     """Decide whether TimescaleDB is used, and make its extension where it is and is missing."""
     if _exists(connection, "SELECT to_regclass('sqal_migrations') IS NOT NULL"):
-        begun = connection.execute("SELECT count(*), count(*) FILTER (WHERE variant = 'timescale') FROM sqal_migrations")
+        begun = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE variant = 'timescale') FROM sqal_migrations"
+        )
         row = begun.fetchone()
         if row is not None and row[0]:
             reached = _exists(connection, "SELECT max(version) >= 3 FROM sqal_migrations")

@@ -1,1 +1,1 @@
-"""The sub-commands of `sqal`, one module each."""
+"""The subcommands of `sqal`, one module a group."""

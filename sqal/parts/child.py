@@ -65,13 +65,23 @@ class Child:
             time.sleep(POLL_S)
         raise PartError(f"{self.name} ended with code {self.process.returncode}: {_last_line(self.last_words())}")
 
+    def ask_to_stop(self) -> None:
+        """Send the signal that this server takes as a polite request to end; do not wait."""
+        self.process.send_signal(self._stop_signal)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` for the end; whether it came."""
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self) -> None:
         """Ask the server to end and wait for it; one that has not ended after 10 s is killed. Safe to repeat."""
         if self.running:
-            self.process.send_signal(self._stop_signal)
-            try:
-                self.process.wait(STOP_GRACE_S)
-            except subprocess.TimeoutExpired:
+            self.ask_to_stop()
+            if not self.wait(STOP_GRACE_S):
                 self.kill()
 
     def kill(self) -> None:

@@ -1,0 +1,221 @@
+"""Register-level model of a VL53L8CH: boot handshake, firmware download, mailbox, ranging, stop.
+
+Built so that the manufacturer's driver sequence runs on it unchanged, and so that it refuses what silicon refuses: no
+mailbox before a firmware that the chip recognises, nothing left of either after a dip of the supply. Not modelled:
+histogram output, more than one target a zone, detection thresholds, the interrupt and sync pins.
+"""
+
+import numpy as np
+
+from drivers.bus import Clock
+from drivers.sim.vl53l8ch_firmware import PAGES as FIRMWARE_PAGES
+from drivers.sim.vl53l8ch_firmware import FirmwareRam
+from drivers.sim.vl53l8ch_frame import LayoutError
+from drivers.sim.vl53l8ch_mailbox import BlockListError, Parameters
+from drivers.sim.vl53l8ch_optics import TofScene
+from drivers.sim.vl53l8ch_ranging import Ranging
+
+ADDRESS = 0x29
+DEVICE_ID, REVISION_ID = 0xF0, 0x0C
+PAGE_REGISTER = 0x7FFF
+PAGE_BYTES = 0x8000
+UI_PAGE = 0x02
+
+RESULTS_END = 0x2C00
+STATUS_WORD = 0x2C00
+REPLY = 0x2C04
+COMMAND = 0x2FFC
+TRIGGER = 0x2FFF
+WRITE_PARAMETERS, READ_PARAMETERS, START_RANGING = 1, 2, 3
+DONE = 0x03
+MCU_FAILED = 0x7F
+BAD_START = 0x9C  # the code that silicon shows after a start with an impossible zone grid
+START_REPLY_BYTES = 0x14
+FRAME_PARAMETER = 0x5440
+
+BOOT_S = 0.002  # from the release of the MCU to its flag; not published, drivers allow 500 ms
+GO2_BOOTED, GO2_RUNNING = (0x81, 0x9C), 0x01
+GO2_STOPPED = (0x91, 0x85)
+
+
+class SimVl53l8ch:
+    """One chip looking at `scene`. `seed` makes the specimen: its calibration data and its noise.
+
+    `laser_fault` (0 is healthy) is what the laser safety byte shows after the next boot. `supply` False is a chip
+    without power: it acknowledges nothing.
+    """
+
+    def __init__(self, clock: Clock, scene: TofScene, seed: int = 0, address: int = ADDRESS) -> None:
+        self.laser_fault = 0
+        self.supply = True
+        self._clock = clock
+        self._scene = scene
+        self._seed = seed
+        self._rng = np.random.default_rng(seed)
+        self._power_on_address = address
+        self.power_cycle()
+
+    def present_at(self, address: int) -> bool:
+        """Whether the chip acknowledges this 7-bit address now."""
+        return self.supply and address == self._pages[0][0x04]
+
+    def power_cycle(self) -> None:
+        """Lose firmware, parameters, page and address."""
+        self._powered_ns = self._clock.monotonic_ns()
+        self._pages: dict[int, bytearray] = {}
+        self._page = 0
+        self._pointer = 0
+        self._firmware = FirmwareRam()
+        self._firmware_access = False
+        self._parameters: Parameters | None = None
+        self._ranging: Ranging | None = None
+        self._last_frame = b""
+        self._stop_at_ns: int | None = None
+        self._running_at_ns: int | None = None
+        self._fault = b""
+        registers = self._registers(0)
+        registers[0:2] = bytes([DEVICE_ID, REVISION_ID])
+        registers[0x04] = self._power_on_address
+
+    def write(self, data: bytes) -> None:
+        """Two bytes of register address, high byte first, then what goes there."""
+        if len(data) < 2:
+            return
+        address = int.from_bytes(data[:2], "big")
+        data = data[2:]
+        self._pointer = address + len(data)
+        if not data:
+            return
+        if address == PAGE_REGISTER:
+            self._page = data[0]
+        elif self._page in FIRMWARE_PAGES:
+            if self._firmware_access:
+                self._firmware.write(self._page, address, data)
+        elif self._page == UI_PAGE:
+            self._write_ui(address, data)
+        else:
+            self._store(address, data)
+            for offset, value in enumerate(data[:16]):
+                self._react(address + offset, value)
+
+    def read(self, count: int) -> bytes:
+        """Bytes from the pointer on, which moves along."""
+        address = self._pointer
+        self._pointer += count
+        if address == PAGE_REGISTER:
+            return bytes([self._page]) + bytes(count - 1)
+        if self._page == UI_PAGE and address < RESULTS_END:
+            data = self._read_results(address, count)
+        elif self._page == 0 and address in (0x06, 0x07):
+            data = bytes(self._go2())[address - 0x06 :][:count]
+        else:
+            data = bytes(self._registers(self._page)[address : address + count])
+        return data + bytes(count - len(data))
+
+    def _registers(self, page: int) -> bytearray:
+        if page not in self._pages:
+            self._pages[page] = bytearray(PAGE_BYTES)
+        return self._pages[page]
+
+    def _store(self, address: int, data: bytes) -> None:
+        data = data[: max(0, PAGE_BYTES - address)]
+        self._registers(self._page)[address : address + len(data)] = data
+
+    def _react(self, address: int, value: int) -> None:
+        """What writes to the boot and power registers set off; the switches of the analogue part have no effect."""
+        if self._page == 0x01 and address == 0x06 and value in (0x01, 0x03):
+            self._registers(1)[0x21] = 0x04
+            self._firmware_access = value == 0x01
+        if self._page != 0:
+            return
+        if address == 0x0A and value == 0x01:
+            self._reboot()
+        elif address == 0x0B and value == 0x01:
+            self._boot_firmware()
+        elif address == 0x14 and value == 0x01 and self._registers(0)[0x15] == 0x16:
+            self._request_stop()
+
+    def _reboot(self) -> None:
+        self._ranging = None
+        self._parameters = None
+        self._running_at_ns = None
+        self._stop_at_ns = None
+        self._fault = b""
+
+    def _boot_firmware(self) -> None:
+        result = self._firmware.boot()
+        self._running_at_ns = self._clock.monotonic_ns() + round(BOOT_S * 1e9)
+        self._registers(UI_PAGE)[COMMAND : COMMAND + 4] = result.checksum.to_bytes(4, "big")
+        if result.runs:
+            self._parameters = Parameters(self._seed, self.laser_fault)
+
+    def _go2(self) -> tuple[int, int]:
+        now_ns = self._clock.monotonic_ns()
+        if self._stop_at_ns is not None and now_ns >= self._stop_at_ns:
+            parity = self._ranging.frame_id(self._stop_at_ns) & 1 if self._ranging else 0
+            return GO2_STOPPED[0] | parity << 5, GO2_STOPPED[1]
+        if self._ranging is not None:
+            return GO2_RUNNING | (max(self._ranging.frame_id(now_ns), 0) & 1) << 5, 0
+        if self._running_at_ns is None:
+            return GO2_RUNNING, 0  # after power-on or a reboot: awake, waiting for its firmware
+        return GO2_BOOTED if now_ns >= self._running_at_ns else (0, 0)
+
+    def _request_stop(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if self._ranging is None:
+            self._stop_at_ns = now_ns
+        else:
+            self._stop_at_ns = self._ranging.ready_ns(self._ranging.frame_id(now_ns) + 1)
+
+    def _write_ui(self, address: int, data: bytes) -> None:
+        self._store(address, data)
+        if address <= TRIGGER < address + len(data) and self._parameters is not None:
+            self._command(self._parameters)
+
+    def _command(self, parameters: Parameters) -> None:
+        ui = self._registers(UI_PAGE)
+        tag, opcode = ui[COMMAND], ui[COMMAND + 1]
+        size = int.from_bytes(ui[COMMAND + 2 : COMMAND + 4], "big")
+        blocks = bytes(ui[max(REPLY, COMMAND - size) : COMMAND])
+        try:
+            reply = self._carry_out(parameters, opcode, blocks)
+        except BlockListError:
+            ui[STATUS_WORD:REPLY] = bytes([tag, 0, MCU_FAILED, 0])
+            return
+        ui[REPLY : REPLY + len(reply)] = reply
+        ui[STATUS_WORD:REPLY] = bytes([tag, DONE]) + len(reply).to_bytes(2, "big")
+
+    def _carry_out(self, parameters: Parameters, opcode: int, blocks: bytes) -> bytes:
+        if opcode == WRITE_PARAMETERS:
+            parameters.write_list(blocks)
+            return b""
+        if opcode == READ_PARAMETERS:
+            return parameters.read_list(blocks)
+        if opcode == START_RANGING:
+            self._start(parameters)
+            return bytes(START_REPLY_BYTES)
+        raise BlockListError(f"no command {opcode}")
+
+    def _start(self, parameters: Parameters) -> None:
+        self._stop_at_ns = None
+        self._fault = b""
+        try:
+            now_ns = self._clock.monotonic_ns()
+            self._ranging = Ranging(parameters, self._scene, self._rng, now_ns, self._powered_ns)
+        except LayoutError:
+            self._ranging = None
+            self._fault = bytes([0xFF, 0x05, BAD_START, 0x91])
+            return
+        size = self._ranging.layout.size
+        head = ((size - 1) << 16 | 4).to_bytes(4, "little")
+        parameters[FRAME_PARAMETER : FRAME_PARAMETER + 12] = head + bytes(4) + size.to_bytes(4, "little")
+
+    def _read_results(self, address: int, count: int) -> bytes:
+        if self._ranging is None:
+            return (self._fault or bytes(4))[address : address + count]
+        now_ns = self._clock.monotonic_ns()
+        if self._stop_at_ns is not None:
+            now_ns = min(now_ns, self._stop_at_ns)
+        if address + count <= 4:
+            return self._ranging.status(now_ns)[address : address + count]
+        return self._ranging.frame(now_ns)[address : address + count]

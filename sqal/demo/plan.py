@@ -1,0 +1,68 @@
+"""What a demo consists of: sites, devices, ports, folders. Values only; nothing is started here."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+SITES_MAX = 99  # a site code has two characters; further sites are numbered
+SPEED_MAX = 100.0  # two cores carry about 200 samples/s; more speed only makes ticks be missed, and counted
+NAMED_SITES = (("LL", "Bretagne"), ("LS", "Pays de Loire"), ("MT", "Maubourguet"))  # the customer's three
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site with one line and one device; `seed` makes its world the same in every run."""
+
+    code: str
+    name: str
+    device: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A demo: how many sites, how fast, where it listens and keeps its data.
+
+    speed: simulated seconds a second, above 0 to 100. rate_hz: samples a simulated second and device.
+    """
+
+    data: Path
+    port: int = 8000
+    sites: int = 3
+    speed: float = 1.0
+    rate_hz: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.sites <= SITES_MAX:
+            raise ValueError(f"--sites is {self.sites}, must be 1 to {SITES_MAX}")
+        if not 0 < self.speed <= SPEED_MAX:
+            raise ValueError(f"--speed is {self.speed:g}, must be above 0 and at most {SPEED_MAX:g}")
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://localhost:{self.port}"
+
+    def all_sites(self) -> list[Site]:
+        """The customer's three sites first, then numbered ones."""
+        named = list(NAMED_SITES[: self.sites])
+        named += [(f"{number:02d}", f"Site {number}") for number in range(len(NAMED_SITES) + 1, self.sites + 1)]
+        return [Site(code, name, f"ESP32_{code}_01", seed) for seed, (code, name) in enumerate(named, start=1)]
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_taken(port: int) -> bool:
+    """Whether somebody listens on 127.0.0.1:`port` (or it may not be bound)."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

@@ -1,1 +1,0 @@
-"""Fixtures by resource: `fix_broker`, `fix_database`, `fix_chaos`; free ports in `ports`."""
