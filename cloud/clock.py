@@ -2,9 +2,10 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable  # Litestar checks what it hands over
 class Clock(Protocol):
     """Wall time and monotonic time."""
 

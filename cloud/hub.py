@@ -60,13 +60,16 @@ class Bundle:
 
     def passes(self, filters: Filters) -> bool:
         """Whether a viewer with `filters` gets it. What belongs to no device or site passes those filters."""
-        if filters.device_id is not None and self.device_id is not None and self.device_id != filters.device_id:
-            return False
-        if filters.site_code is not None and self.site_code is not None and self.site_code != filters.site_code:
-            return False
-        if filters.min_grade is None or self.grade is None or self.kind != "sample":
-            return True
-        return _RANK[self.grade] <= _RANK[filters.min_grade]
+        return passes(filters, self.device_id, self.site_code, self.grade)
+
+
+def passes(filters: Filters, device_id: str | None, site_code: str | None, grade: Grade | None) -> bool:
+    """Whether what has these properties passes `filters`; None is a property that it does not have."""
+    if filters.device_id is not None and device_id is not None and device_id != filters.device_id:
+        return False
+    if filters.site_code is not None and site_code is not None and site_code != filters.site_code:
+        return False
+    return filters.min_grade is None or grade is None or _RANK[grade] <= _RANK[filters.min_grade]
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -108,6 +111,11 @@ class Viewer:
             self.counters.missed += len(oldest.texts)
         self._waiting.append(bundle)
         self._something.set()
+
+    def post(self, text: str) -> None:
+        """Queue an answer to this viewer alone; an empty one is none."""
+        if text:
+            self.offer(Bundle(kind="status", texts=(text,)))
 
     async def take(self) -> tuple[str, ...]:
         """The texts to send next, waiting for some. What was missed before them is told first, by a gap."""

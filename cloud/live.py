@@ -218,7 +218,12 @@ def alarm_bundle(alarm: Alarm, now: datetime) -> Bundle:
 
 def status_bundle(status: StatusPayload, now: datetime) -> Bundle:
     """The live message of `status`, for everybody."""
-    return Bundle(kind="status", texts=(text_of(SystemStatus(timestamp=now, payload=status)),))
+    return Bundle(kind="status", texts=(status_text(status, now),))
+
+
+def status_text(status: StatusPayload, now: datetime) -> str:
+    """`status` as a message."""
+    return text_of(SystemStatus(timestamp=now, payload=status))
 
 
 def device_bundle(device: DevicePayload, now: datetime) -> Bundle:

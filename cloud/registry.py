@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
-
 from cloud.clock import Clock
-from cloud.store.reader import Store
+from cloud.store.reader import DATABASE_AWAY, Store
 
 FRESH_S = 30.0  # a device that moved is found at its new site after this
 MISS_FRESH_S = 1.0  # an unknown name asks the database no more often than this
@@ -41,10 +38,12 @@ class Registry:
             return known
         try:
             rows = await self._store.rows("api_registry")
-        except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
+        except DATABASE_AWAY as error:
             if known is not None:
                 return known
-            raise RegistryAwayError(f"device {device_id!r} is not known here and the database does not answer") from error
+            raise RegistryAwayError(
+                f"device {device_id!r} is not known here and the database does not answer"
+            ) from error
         self._places = {row["device_id"]: Place(row["site_code"], row["line"]) for row in rows}
         self._read_at = self._clock.monotonic()
         return self._places.get(device_id)

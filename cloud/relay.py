@@ -9,9 +9,10 @@ import random
 from dataclasses import dataclass
 
 import structlog
+from msgspec.structs import replace
 
 from cloud.clock import Clock
-from cloud.hub import Hub
+from cloud.hub import Filters, Hub, passes
 from cloud.links import Links
 from cloud.live import (
     DevicePayload,
@@ -45,6 +46,11 @@ class Latest:
     sample: Sample
     site_code: str
 
+    def passes(self, filters: Filters) -> bool:
+        """Whether a viewer with `filters` wants it."""
+        sample = self.sample
+        return passes(filters, sample.device_id, self.site_code, sample.fusion.final_grade)
+
 
 @dataclass(slots=True)
 class Counters:
@@ -77,14 +83,9 @@ class Relay:
         """The connection to the broker came or went."""
         self.links.set_broker(connected=change.connected)
 
-    def newest(self, device_id: str | None = None, site_code: str | None = None) -> Latest | None:
-        """The newest sample that came by since start, of a device or a site where given."""
-        found = [
-            each
-            for each in self._latest.values()
-            if (device_id is None or each.sample.device_id == device_id)
-            and (site_code is None or each.site_code == site_code)
-        ]
+    def newest(self, filters: Filters) -> Latest | None:
+        """The newest sample that passes `filters`, among the newest of each device that came by since start."""
+        found = [each for each in self._latest.values() if each.passes(filters)]
         return max(found, key=lambda each: each.sample.timestamp, default=None)
 
     def take(self, delivery: Delivery) -> None:
@@ -137,8 +138,10 @@ class Relay:
 
     def _take_alarm(self, topic: AlarmTopic, delivery: Delivery) -> None:
         """Relay an alarm that is new or changed; those that the broker kept for us are known to viewers from REST."""
-        if not delivery.payload:
-            self._alarms.pop(topic.alarm_id, None)
+        if not delivery.payload:  # how an alarm's end is told
+            ended = self._alarms.pop(topic.alarm_id, None)
+            if ended is not None:
+                self.hub.publish(alarm_bundle(replace(ended, state="cleared"), self._clock.now()))
             return
         alarm = decode(Alarm, delivery.payload)
         if alarm.id != topic.alarm_id or alarm.site_code != topic.site:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from cloud.api.params import SiteFilter, text_without_nul
 from cloud.api.problems import NotFoundError
@@ -14,7 +15,7 @@ from cloud.clock import Clock
 from cloud.store.reader import Store
 
 DAY = timedelta(hours=24)
-StatusFilter = Annotated[str | None, Parameter(query="status", max_length=20)]
+StatusFilter = Annotated[str | None, QueryParameter(name="status", max_length=20)]
 
 
 class Devices(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class DevicesController(Controller):
     tags = ("devices",)
 
     @get("/", summary="All devices")
-    async def all(self, store: Store, site_code: SiteFilter = None, status: StatusFilter = None) -> Devices:
+    async def all(self, store: NamedDependency[Store], site_code: SiteFilter = None, status: StatusFilter = None) -> Devices:
         """Registered devices, by site and status where asked."""
         devices = await store.rows(
             "api_devices",
@@ -59,7 +60,7 @@ class DevicesController(Controller):
         return Devices(devices, len(devices))
 
     @get("/{device_id:str}", summary="One device")
-    async def one(self, store: Store, clock: Clock, device_id: str) -> DeviceDetail:
+    async def one(self, store: NamedDependency[Store], clock: NamedDependency[Clock], device_id: FromPath[str]) -> DeviceDetail:
         """A device with its last 24 hours. Raises NotFoundError."""
         text_without_nul(device_id, "device_id")
         device = await store.row("api_device", device_id=device_id)

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from cloud.api.params import LotPath, Period, period_of
 from cloud.api.problems import NotFoundError
@@ -15,7 +15,7 @@ from cloud.store.reader import Row, Store
 
 SAMPLES_SHOWN = 50
 LOTS_MAX = 1000
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=LOTS_MAX)]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LOTS_MAX)]
 
 
 class LotQuality(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class LotsController(Controller):
     tags = ("lots",)
 
     @get("/lot/{lot_id:int}", summary="Quality of a lot")
-    async def one(self, store: Store, lot_id: LotPath) -> LotQuality:
+    async def one(self, store: NamedDependency[Store], lot_id: LotPath) -> LotQuality:
         """Figures and newest samples of a lot, beside its ITM. Raises NotFoundError."""
         lot = (await store.row("api_lot", lot_id=lot_id) or {}).get("lot")
         totals = await store.row("api_lot_totals", lot_id=lot_id)
@@ -82,9 +82,9 @@ class LotsController(Controller):
     @get(
         "/lots-aggregated",
         summary="All lots in sum",
-        dependencies={"period": Provide(period_of(timedelta(days=90)))},
+        dependencies={"period": period_of(timedelta(days=90))},
     )
-    async def aggregated(self, store: Store, period: Period, limit: Limit = 500) -> LotsAggregated:
+    async def aggregated(self, store: NamedDependency[Store], period: NamedDependency[Period], limit: Limit = 500) -> LotsAggregated:
         """Lots with samples in a period (90 days by default), the latest first."""
         rows = await store.rows("api_lots_aggregated", start=period.start, end=period.end, limit=limit)
         lots = [_summary(row, store.itm_column) for row in rows]

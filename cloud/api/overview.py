@@ -4,16 +4,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
-import psycopg
 from litestar import get
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+from litestar.di import NamedDependency
 
 from cloud.api.params import Period
 from cloud.api.stats import GradeCounts, grade_counts, period_totals
 from cloud.clock import Clock
 from cloud.live import StatusPayload
 from cloud.relay import Relay
-from cloud.store.reader import Store
+from cloud.store.reader import DATABASE_AWAY, Store
 
 DEGRADED_S = 300.0
 ERROR_S = 3_600.0
@@ -52,11 +51,11 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 @get("/health", summary="Whether the line works", tags=["overview"])
-async def health(store: Store, clock: Clock, relay: Relay) -> Health:
+async def health(store: NamedDependency[Store], clock: NamedDependency[Clock], relay: NamedDependency[Relay]) -> Health:
     """Health of the whole line; it answers without a database too, and says so."""
     try:
         found = await store.row("api_health")
-    except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests):
+    except DATABASE_AWAY:
         relay.links.set_database(connected=False)
         return health_of(None, 0, relay.links.status, clock.now())
     assert found is not None, "a SELECT without FROM has one row"
@@ -83,7 +82,7 @@ def health_of(age_s: float | None, active_devices: int, links: StatusPayload, no
 
 
 @get("/dashboard/overview", summary="Key figures", tags=["overview"])
-async def overview(store: Store, clock: Clock) -> Overview:
+async def overview(store: NamedDependency[Store], clock: NamedDependency[Clock]) -> Overview:
     """Key figures of the last 24 hours and 7 days, alerts and devices."""
     now = clock.now()
     day = await period_totals(store, Period(now - timedelta(hours=24), now))

@@ -11,7 +11,9 @@ from typing import Any
 
 import anyio.to_thread
 from litestar import Request, Response, get
+from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 STATIC_DIR = Path(__file__).resolve().parents[1] / "static"
 PROGRAM_PATHS = ("api", "ws", "schema", "assets", "vendor")  # a miss below these is a mistake, not a page
@@ -76,7 +78,7 @@ def _text(content: str, media_type: str, status: int = 200) -> Response[str]:
 
 
 @get(["/", "/{path:path}"], include_in_schema=False)
-async def page(request: Request[Any, Any, Any], static_dir: Path, path: str = "/") -> Response[bytes] | Response[str]:
+async def page(request: Request[Any, Any, Any], static_dir: NamedDependency[Path], path: FromPath[str] = "/") -> Response[bytes] | Response[str]:
     """A file of the dashboard, or its page. Raises NotFoundException."""
     return await anyio.to_thread.run_sync(_serve, static_dir, path, request.headers.get("if-none-match"))
 

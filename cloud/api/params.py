@@ -1,12 +1,12 @@
 """Query parameters that many endpoints share: periods, identifiers, limits. What does not fit is a BadRequestError."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import PathParameter, QueryParameter
 
 from cloud.api.problems import BadRequestError
 from cloud.clock import Clock
@@ -20,18 +20,22 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 StartTime = Annotated[
     str | None,
-    Parameter(query="start_time", description="RFC 3339; without a zone it is UTC", schema_extra={"format": "date-time"}),
+    QueryParameter(
+        name="start_time", description="RFC 3339; without a zone it is UTC", schema_extra={"format": "date-time"}
+    ),
 ]
 EndTime = Annotated[
     str | None,
-    Parameter(query="end_time", description="RFC 3339, not included; now by default", schema_extra={"format": "date-time"}),
+    QueryParameter(
+        name="end_time", description="RFC 3339, not included; now by default", schema_extra={"format": "date-time"}
+    ),
 ]
-DeviceFilter = Annotated[str | None, Parameter(query="device_id", max_length=100, description="only this device")]
-SiteFilter = Annotated[str | None, Parameter(query="site_code", max_length=2, description="only this site")]
-LotPath = Annotated[int, Parameter(ge=1, le=INT_MAX)]
-AlertPath = Annotated[int, Parameter(ge=1, le=INT_MAX)]
+DeviceFilter = Annotated[str | None, QueryParameter(name="device_id", max_length=100, description="only this device")]
+SiteFilter = Annotated[str | None, QueryParameter(name="site_code", max_length=2, description="only this site")]
+LotPath = Annotated[int, PathParameter(ge=1, le=INT_MAX)]
+AlertPath = Annotated[int, PathParameter(ge=1, le=INT_MAX)]
 Before = Annotated[
-    int | None, Parameter(query="before", ge=1, le=SEQ_MAX, description="the `next` of the page before this one")
+    int | None, QueryParameter(name="before", ge=1, le=SEQ_MAX, description="the `next` of the page before this one")
 ]
 
 
@@ -68,13 +72,13 @@ def period(start_time: str | None, end_time: str | None, *, default: timedelta, 
     return Period(start, end)
 
 
-def period_of(default: timedelta) -> Callable[..., Period]:
+def period_of(default: timedelta) -> Provide:
     """A Litestar dependency that reads the period of a request, `default` long where the request does not say."""
 
-    def provide_period(clock: Clock, start_time: StartTime = None, end_time: EndTime = None) -> Period:
+    def provide_period(clock: NamedDependency[Clock], start_time: StartTime = None, end_time: EndTime = None) -> Period:
         return period(start_time, end_time, default=default, clock=clock)
 
-    return provide_period
+    return Provide(provide_period, sync_to_thread=False)
 
 
 def text_without_nul(text: str | None, path: str) -> str | None:

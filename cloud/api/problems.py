@@ -102,6 +102,8 @@ def on_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[bytes
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer an error of Litestar's: no such route, wrong method, a parameter that does not fit."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return on_bug(request, error)
     errors = _field_errors(error.extra)
     detail = error.detail
     if errors:

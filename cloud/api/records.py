@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
 
 from cloud.api.cursor import cursor_of, key_of
 from cloud.api.params import Before, DeviceFilter, SiteFilter, text_without_nul
@@ -17,11 +18,13 @@ from contract.bounds import SEQ_MAX, DeviceId, Seq
 
 LIMIT_MAX = 200
 PREVIEW_BYTES = 4096  # of a payload in a page; one letter by its id is whole
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=LIMIT_MAX)]
-Cursor = Annotated[str | None, Parameter(query="before", max_length=500, description="the `next` of the page before")]
-ReasonFilter = Annotated[str | None, Parameter(query="reason", max_length=50)]
-KindFilter = Annotated[str | None, Parameter(query="kind", max_length=30)]
-LetterPath = Annotated[int, Parameter(ge=1, le=SEQ_MAX)]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX)]
+Cursor = Annotated[
+    str | None, QueryParameter(name="before", max_length=500, description="the `next` of the page before")
+]
+ReasonFilter = Annotated[str | None, QueryParameter(name="reason", max_length=50)]
+KindFilter = Annotated[str | None, QueryParameter(name="kind", max_length=30)]
+LetterPath = Annotated[int, PathParameter(ge=1, le=SEQ_MAX)]
 
 
 class DeadLetters(msgspec.Struct, frozen=True):
@@ -67,7 +70,7 @@ class EventKey(msgspec.Struct, frozen=True, array_like=True):
 
 @get("/dead-letters", summary="Messages that were not accepted", tags=["records"])
 async def dead_letters(
-    store: Store,
+    store: NamedDependency[Store],
     before: Before = None,
     device_id: DeviceFilter = None,
     reason: ReasonFilter = None,
@@ -87,7 +90,7 @@ async def dead_letters(
 
 
 @get("/dead-letters/{dead_letter_id:int}", summary="One message that was not accepted", tags=["records"])
-async def dead_letter(store: Store, dead_letter_id: LetterPath) -> Row:
+async def dead_letter(store: NamedDependency[Store], dead_letter_id: LetterPath) -> Row:
     """One dead letter with its whole payload. Raises NotFoundError."""
     row = await store.row("api_dead_letter", dead_letter_id=dead_letter_id)
     if row is None:
@@ -117,7 +120,7 @@ def _is_text(cut: bytes) -> bool:
 
 @get("/gaps", summary="Numbers that will never arrive", tags=["records"])
 async def gaps(
-    store: Store, before: Cursor = None, device_id: DeviceFilter = None, site_code: SiteFilter = None, limit: Limit = 50
+    store: NamedDependency[Store], before: Cursor = None, device_id: DeviceFilter = None, site_code: SiteFilter = None, limit: Limit = 50
 ) -> Gaps:
     """Gaps as the devices reported them, newest first."""
     key = key_of(GapKey, before)
@@ -137,7 +140,8 @@ async def gaps(
 
 @get("/events", summary="What happened at the devices", tags=["records"])
 async def events(
-    store: Store,
+    store: NamedDependency[Store],
+    *,
     before: Cursor = None,
     device_id: DeviceFilter = None,
     site_code: SiteFilter = None,

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from cloud.api.params import DeviceFilter, Period, SiteFilter, period_of, text_without_nul
 from cloud.store.reader import Row, Store
 
 HOURS_MAX = 50_000  # 11 weeks of 27 devices, some 20 MB of JSON
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=HOURS_MAX)]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=HOURS_MAX)]
 
 
 class GradeCounts(msgspec.Struct, frozen=True):
@@ -91,9 +91,9 @@ class StatsController(Controller):
     path = "/stats"
     tags = ("statistics",)
 
-    @get("/hourly", summary="Hour by hour", dependencies={"period": Provide(period_of(timedelta(days=7)))})
+    @get("/hourly", summary="Hour by hour", dependencies={"period": period_of(timedelta(days=7))})
     async def hourly(
-        self, store: Store, period: Period, device_id: DeviceFilter = None, limit: Limit = 10_000
+        self, store: NamedDependency[Store], period: NamedDependency[Period], device_id: DeviceFilter = None, limit: Limit = 10_000
     ) -> HourlyStats:
         """Each hour of a period (7 days by default) and device, newest first."""
         stats = await store.rows(
@@ -106,8 +106,8 @@ class StatsController(Controller):
         shown = stats[:limit]
         return HourlyStats(shown, len(shown), period, truncated=len(stats) > limit)
 
-    @get("/sites", summary="Site by site", dependencies={"period": Provide(period_of(timedelta(days=30)))})
-    async def sites(self, store: Store, period: Period, site_code: SiteFilter = None) -> SiteStats:
+    @get("/sites", summary="Site by site", dependencies={"period": period_of(timedelta(days=30))})
+    async def sites(self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None) -> SiteStats:
         """A period (30 days by default) in sum, its best devices, and one row per site and day (UTC)."""
         text_without_nul(site_code, "site_code")
         wanted = {"start": period.start, "end": period.end, "site_code": site_code}
@@ -126,11 +126,9 @@ class StatsController(Controller):
     @get(
         "/grade-distribution",
         summary="How often each grade was given",
-        dependencies={"period": Provide(period_of(timedelta(days=7)))},
+        dependencies={"period": period_of(timedelta(days=7))},
     )
-    async def grade_distribution(
-        self, store: Store, period: Period, site_code: SiteFilter = None
-    ) -> GradeDistribution:
+    async def grade_distribution(self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None) -> GradeDistribution:
         """Grades of a period (7 days by default) in counts and percent."""
         totals = await period_totals(store, period, text_without_nul(site_code, "site_code"))
         counts = grade_counts(totals)

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg.rows import TupleRow, dict_row
 from psycopg.types.numeric import FloatLoader
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from cloud.settings import DatabaseSettings
 from cloud.store.queries import Queries
@@ -22,7 +23,11 @@ WAITING_MAX = 200  # requests that wait for a connection; more are answered 503 
 OPTIONS = f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c application_name=sqal-serve"
 
 Row = dict[str, Any]
-Connection = AsyncConnection[Row]
+Connection = AsyncConnection[TupleRow]
+
+
+# What tells that the database is away, overloaded, or too slow. All mean: try again later.
+DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 
 
 class Store:
@@ -34,12 +39,12 @@ class Store:
         self.itm_column = settings.itm_column
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             settings.url,
-            connection_class=AsyncConnection[Row],
+            connection_class=AsyncConnection[TupleRow],
             min_size=settings.pool_min,
             max_size=max(settings.pool_min, settings.pool_max),
             timeout=CONNECT_WAIT_S,
             max_waiting=WAITING_MAX,
-            kwargs={"autocommit": True, "row_factory": dict_row, "options": OPTIONS, "connect_timeout": 2},
+            kwargs={"autocommit": True, "options": OPTIONS, "connect_timeout": 2},
             configure=_configure,
             check=AsyncConnectionPool.check_connection,  # a connection that died with the database is not handed out
             open=False,
@@ -57,18 +62,27 @@ class Store:
 
     async def rows(self, name: str, **params: Any) -> list[Row]:
         """All rows of the statement `name`. Raises psycopg.Error, psycopg_pool.PoolTimeout."""
-        async with self._pool.connection() as connection:
-            return await (await connection.execute(self.queries[name], params)).fetchall()
+        async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return await (await cursor.execute(self.queries[name], params)).fetchall()
 
     async def row(self, name: str, **params: Any) -> Row | None:
         """The first row of the statement `name`, or None."""
-        async with self._pool.connection() as connection:
-            return await (await connection.execute(self.queries[name], params)).fetchone()
+        async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return await (await cursor.execute(self.queries[name], params)).fetchone()
 
     async def run(self, name: str, **params: Any) -> int:
         """Run the statement `name`, which returns no rows; how many it touched."""
         async with self._pool.connection() as connection:
             return (await connection.execute(self.queries[name], params)).rowcount
+
+    async def answers(self) -> bool:
+        """Whether the database answers."""
+        try:
+            async with self._pool.connection() as connection:
+                await connection.execute("SELECT 1")
+        except DATABASE_AWAY:
+            return False
+        return True
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -3,7 +3,8 @@
 -- name: api_health
 -- Age in seconds of the newest sample (none: null), and devices heard of in the last five minutes.
 SELECT
-    (SELECT GREATEST(EXTRACT(EPOCH FROM NOW() - MAX(time)), 0)::FLOAT FROM sqal_sensor_samples) AS last_sample_age_seconds,
+    (SELECT CASE WHEN MAX(time) > NOW() THEN 0 ELSE EXTRACT(EPOCH FROM NOW() - MAX(time)) END::FLOAT
+        FROM sqal_sensor_samples) AS last_sample_age_seconds,
     (SELECT COUNT(*) FROM sqal_devices WHERE status = 'active' AND last_seen > NOW() - INTERVAL '5 minutes')
         AS active_devices;
 
