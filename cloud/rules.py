@@ -35,7 +35,9 @@ def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Lan
         lot_id=lot_id,
         sample_id=sample.sample_id,
         occurrences=[
-            Occurrence(each.alert_type, each.severity, text(each.alert_type, each.parameters, language), each.parameters)
+            Occurrence(
+                each.alert_type, each.severity, text(each.alert_type, each.parameters, language), each.parameters
+            )
             for each in found
         ],
     )
