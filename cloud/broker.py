@@ -18,14 +18,11 @@ OnState = Callable[[StateChange], None]
 def inbound_client(settings: Settings, *, rng: random.Random, on_state: OnState) -> Client:
     """Return the client that receives: a fixed id and a session that outlives us, so that nothing is missed."""
     broker, ingest = settings.broker, settings.ingest
-    sites = ["+"] if "*" in ingest.sites else ingest.sites
-    topics = [subscription(kind, site=site) for site in sites for kind in ("sample", "event")]
     return Client(
         host=broker.host,
         port=broker.port,
         client_id=f"sqal-ingest-{ingest.shard}",
         rng=rng,
-        subscriptions=[Subscription(topic) for topic in topics],
         keepalive_s=broker.keep_alive_s,
         high_water=ingest.held_messages_max,
         tls=tls_context(broker),
@@ -34,6 +31,12 @@ def inbound_client(settings: Settings, *, rng: random.Random, on_state: OnState)
         stop_on_takeover=True,
         on_state=on_state,
     )
+
+
+def subscriptions(settings: Settings) -> list[Subscription]:
+    """Return what the inbound client asks for: samples and events of the shard's sites."""
+    sites = ["+"] if "*" in settings.ingest.sites else settings.ingest.sites
+    return [Subscription(subscription(kind, site=site)) for site in sites for kind in ("sample", "event")]
 
 
 def outbound_client(settings: Settings, *, rng: random.Random, session: uuid.UUID, on_state: OnState) -> Client:

@@ -26,7 +26,7 @@ from typing import TypeVar
 import psycopg
 import structlog
 
-from cloud.broker import inbound_client, outbound_client
+from cloud.broker import inbound_client, outbound_client, subscriptions
 from cloud.commit import Message, Refused, Rules, Settled, Stored, commit
 from cloud.judge import Refusal, judge
 from cloud.publish import Publisher
@@ -91,9 +91,10 @@ async def run_ingest(
     on_active: Callable[[], None] = lambda: None,
     counters: IngestCounters | None = None,
 ) -> None:
-    """Ingest until `stop`; `sql` is the folder with `queries/`. `on_active` is called whenever we become the one.
+    """Ingest until `stop`; `sql` is the folder with `queries/`. `on_active` is called whenever we begin to receive.
 
-    Raises what no retry can mend: a broken query file, a defect. Neither a database nor a broker that is away ends it.
+    Raises what no retry can mend: a broken query file, a refused subscription, a defect. Neither a database nor a
+    broker that is away ends it.
     """
     queries = Queries(sql / "queries")
     rules = Rules(queries=queries, language=settings.ingest.language, now=now, new_id=uuid.uuid4)
@@ -103,10 +104,8 @@ async def run_ingest(
         if connection is None:
             return
         ingester = Ingester(settings, rules, connection, rng=rng, counters=totals)
-        log.info("active", shard=settings.ingest.shard)
-        on_active()
         try:
-            await ingester.run(stop)
+            await ingester.run(stop, on_active)
         except* (ShardLostError, SessionTakenOverError) as lost:
             log.warning("another ingester is active", why=[str(each) for each in lost.exceptions])
         finally:
@@ -128,6 +127,7 @@ class Ingester:
         self._registry: Mapping[str, Place] = {}
         self._database = asyncio.Lock()  # one user of the session at a time: transactions must not mix
         self._is_database_there = True
+        self._is_subscribed = False
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_AHEAD)
         self._outbox_filled = asyncio.Event()
         self._outbox_filled.set()  # what an earlier run left behind
@@ -136,7 +136,7 @@ class Ingester:
         self._outbound = outbound_client(settings, rng=rng, session=session, on_state=self._on_state)
         self._publisher = Publisher(self._outbound, settings=settings, session=session, now=rules.now)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, on_active: Callable[[], None]) -> None:
         """Serve until `stop`, then commit what is in hand and say goodbye."""
         self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
         async with AsyncExitStack() as stack:
@@ -145,6 +145,7 @@ class Ingester:
             async with asyncio.TaskGroup() as tasks:
                 collector = tasks.create_task(self._collect_forever(), name="ingest.collect")
                 others = [
+                    tasks.create_task(self._subscribe(on_active), name="ingest.subscribe"),
                     tasks.create_task(self._write_forever(), name="ingest.write"),
                     tasks.create_task(self._publish_outbox_forever(), name="ingest.outbox"),
                     tasks.create_task(self._keep_house_forever(), name="ingest.house"),
@@ -163,6 +164,14 @@ class Ingester:
             await close_quietly(self._connection)
         except (psycopg.Error, TimeoutError) as error:
             log.warning("the database session was left behind", why=str(error))
+
+    async def _subscribe(self, on_active: Callable[[], None]) -> None:
+        """Devices hear that somebody stores only once nothing they send can pass us by."""
+        await self._inbound.subscribe(*subscriptions(self._settings))
+        self._is_subscribed = True
+        self._say_state()
+        log.info("active", shard=self._settings.ingest.shard)
+        on_active()
 
     async def _collect_forever(self) -> None:
         limits = self._settings.ingest
@@ -256,6 +265,7 @@ class Ingester:
 
     async def _use(self, work: Work[Result]) -> Result:
         """Do `work` with the session, again and again until the database has done it. Raises ShardLostError."""
+        backoff = FullJitter(self._rng)
         async with self._database:
             while True:
                 try:
@@ -263,12 +273,11 @@ class Ingester:
                 except psycopg.Error as error:
                     self._counters.database_losses_total += 1
                     log.warning("the database is in trouble: everything waits for it", why=str(error).strip())
-                    await self._reopen()
+                    await self._reopen(backoff)
 
-    async def _reopen(self) -> None:
+    async def _reopen(self, backoff: FullJitter) -> None:
         """Wait for the database, with a new session that holds the lock. Raises ShardLostError."""
         loop = asyncio.get_running_loop()
-        backoff = FullJitter(self._rng)
         leave_at = loop.time() + self._settings.broker.keep_alive_s
         self._set_database(there=False)
         await self.close()
@@ -282,6 +291,7 @@ class Ingester:
                 log.info("the database is away", why=str(error).strip())
                 await asyncio.sleep(backoff.next_delay_s())
                 continue
+            await asyncio.sleep(backoff.next_delay_s())  # it may be the work that fails: not in a hot loop
             if not is_ours:
                 raise ShardLostError(f"the lock of shard {self._settings.ingest.shard} is held by another session")
             self._set_database(there=True)
@@ -297,10 +307,13 @@ class Ingester:
 
     def _set_database(self, *, there: bool) -> None:
         self._is_database_there = there
-        self._publisher.set_online(online=there and self._inbound.connected)
+        self._say_state()
 
     def _on_state(self, _change: StateChange) -> None:
-        self._publisher.set_online(online=self._is_database_there and self._inbound.connected)
+        self._say_state()
+
+    def _say_state(self) -> None:
+        self._publisher.set_online(online=self._is_database_there and self._is_subscribed and self._inbound.connected)
 
     def _count(self, settled: Sequence[Settled]) -> None:
         totals = self._counters
