@@ -98,8 +98,7 @@ def observe(
         else:
             moved.append(_again(known, observation, occurrence, alert_id, is_notified=speaks or known.is_notified))
     if observation.keeps_the_rest:
-        for alert in by_key.values():
-            moved.append(_better(alert, observation))
+        moved.extend(_better(alert, observation) for alert in by_key.values())
     return moved
 
 

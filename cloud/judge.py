@@ -42,6 +42,7 @@ HELD = frozenset({"unknown_device", "wrong_site", "newer_schema"})
 class SampleFact:
     """A sample to store, with the flags that the sender and we gave it."""
 
+    address: DeviceTopic
     place: Place
     sample: Sample
     flags: list[str]
@@ -51,6 +52,7 @@ class SampleFact:
 class EventFact:
     """An event to store."""
 
+    address: DeviceTopic
     place: Place
     event: Event
 
@@ -79,26 +81,32 @@ Verdict = Fact | Refusal
 def judge(topic: str, payload: bytes, *, registry: Mapping[str, Place], now: datetime, future_s_max: float) -> Verdict:
     """Return what a message on `topic` is. `now` is UTC; a timestamp more than `future_s_max` after it is refused."""
     try:
-        address = _address(topic)
+        address = address_of(topic)
     except TopicError as error:
         return Refusal("bad_topic", error.path, error.reason, None, *_number(payload))
-    if len(payload) > MESSAGE_BYTES_MAX:
-        detail = f"{len(payload)} bytes, at most {MESSAGE_BYTES_MAX} are accepted"
-        return Refusal("oversized", "$", detail, address, *_number(payload))
     place = registry.get(address.device)
     if place is None:
         return _refuse("unknown_device", "topic", f"no device {address.device!r} is registered", address, payload)
     if address.site != place.site_code:
         detail = f"device {address.device!r} stands at site {place.site_code!r}, not {address.site!r}"
         return _refuse("wrong_site", "topic", detail, address, payload)
+    message = _read(payload, address)
+    if isinstance(message, Refusal):
+        return message
+    return _agree(message, place, address, now + timedelta(seconds=future_s_max)) or _fact(message, place, address)
+
+
+def _read(payload: bytes, address: DeviceTopic) -> Sample | Event | Refusal:
+    if len(payload) > MESSAGE_BYTES_MAX:
+        detail = f"{len(payload)} bytes, at most {MESSAGE_BYTES_MAX} are accepted"
+        return _refuse("oversized", "$", detail, address, payload)
     try:
-        message = decode(Sample if address.kind == "sample" else Event, payload)
+        return decode(Sample if address.kind == "sample" else Event, payload)
     except NewerSchemaError as error:
         return _refuse("newer_schema", error.path, error.reason, address, payload)
     except ContractError as error:
         code = "not_json" if error.reason.startswith("not JSON") else "invalid"
         return _refuse(code, error.path, error.reason, address, payload)
-    return _agree(message, place, address, now + timedelta(seconds=future_s_max)) or _fact(message, place, address)
 
 
 def _agree(message: Sample | Event, place: Place, address: DeviceTopic, latest: datetime) -> Refusal | None:
@@ -120,7 +128,7 @@ def _fact(message: Sample | Event, place: Place, address: DeviceTopic) -> Verdic
     try:
         if isinstance(message, Event):
             jsonb((message.data, message.reason))
-            return EventFact(place, message)
+            return EventFact(address, place, message)
         if message.meta is not None or message.cnh is not None or message.reasons:
             jsonb((message.meta, message.cnh, message.reasons))
     except OverflowError:
@@ -129,7 +137,7 @@ def _fact(message: Sample | Event, place: Place, address: DeviceTopic) -> Verdic
     flags = message.quality_flags
     if fusion_differs(message):
         flags = [*flags, "fusion_differs"]
-    return SampleFact(place, rounded(message), flags)
+    return SampleFact(address, place, rounded(message), flags)
 
 
 def fusion_differs(sample: Sample) -> bool:
@@ -139,7 +147,7 @@ def fusion_differs(sample: Sample) -> bool:
 
 
 @lru_cache(TOPICS_CACHED)
-def _address(topic: str) -> DeviceTopic:
+def address_of(topic: str) -> DeviceTopic:
     """Return the device topic of a sample or an event. Raises TopicError for any other."""
     found = parse(topic)
     if not isinstance(found, DeviceTopic) or found.kind not in ("sample", "event"):

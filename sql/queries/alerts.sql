@@ -28,7 +28,8 @@ INSERT INTO sqal_alert_state AS s (alarm_id, device_id, alert_type, lot_id, site
 VALUES (%(alarm_id)s, %(device_id)s, %(alert_type)s, %(lot_id)s, %(site_code)s, %(line)s, %(severity)s, %(state)s,
     %(occurrences)s, %(good_streak)s, %(is_notified)s, %(first_at)s, %(last_at)s, %(sample_id)s, %(alert_id)s,
     %(message)s, %(params)s, %(shelved_until)s,
-    CASE WHEN %(state)s = 'returned_unacknowledged' THEN NOW() END, CASE WHEN %(state)s = 'cleared' THEN NOW() END)
+    CASE WHEN %(state)s::VARCHAR = 'returned_unacknowledged' THEN NOW() END,
+    CASE WHEN %(state)s::VARCHAR = 'cleared' THEN NOW() END)
 ON CONFLICT (alarm_id) DO UPDATE SET
     severity = EXCLUDED.severity, state = EXCLUDED.state, occurrences = EXCLUDED.occurrences,
     good_streak = EXCLUDED.good_streak, is_notified = EXCLUDED.is_notified, last_at = EXCLUDED.last_at,
