@@ -3,26 +3,23 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 
 from cloud.app import create_app
 from cloud.server import server_of
 from cloud.settings import ApiSettings, BrokerSettings, DatabaseSettings, Settings
-from cloud.store.migrate import migrate
 from cloud.store.queries import Queries
-from sqal.parts.postgres import RunningPostgres
 from sqal.resources import resource_path
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_database import Database
+from tests.kit.fix_ingest import RunningIngest, ingest_settings
 from tests.kit.ports import free_port
 
-TEMPLATE = "sqal_schema"
 NOWHERE = 1  # a port that nobody listens on
 
 
@@ -41,21 +38,6 @@ class Served:
 
     async def get(self, path: str, **params: object) -> httpx.Response:
         return await self.http.get(f"/api/sqal/{path}", params={key: str(value) for key, value in params.items()})
-
-
-@pytest.fixture(scope="session")
-def schema(postgres: RunningPostgres) -> Iterator[str]:
-    """A template database that holds the schema."""
-    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
-    migrate(postgres.dsn_of(TEMPLATE), resource_path("sql") / "migrations")
-    yield TEMPLATE
-
-
-@pytest.fixture
-def sqal_database(schema: str, new_database: Callable[..., Database]) -> Database:
-    """A database of the test's own with the whole schema."""
-    return new_database(template=schema)
 
 
 Serve = Callable[..., Awaitable[Served]]
@@ -100,6 +82,15 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def served(new_server: Serve, sqal_database: Database, mosquitto: OwnBroker) -> Served:
+async def served(new_server: Serve, store: Database, mosquitto: OwnBroker) -> Served:
     """A server with a database and a broker."""
-    return await new_server(dsn=sqal_database.dsn, broker_port=mosquitto.port)
+    return await new_server(dsn=store.dsn, broker_port=mosquitto.port)
+
+
+@pytest.fixture
+async def line(
+    new_server: Serve, new_ingest: Callable[..., Awaitable[RunningIngest]], store: Database, mosquitto: OwnBroker
+) -> Served:
+    """The whole cloud: database, broker, ingest, server."""
+    await new_ingest(ingest_settings(store.dsn, mosquitto.port))
+    return await new_server(dsn=store.dsn, broker_port=mosquitto.port)
