@@ -6,7 +6,7 @@ There are no users yet, so it listens on the loopback interface only and answers
 import asyncio
 import ipaddress
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from cloud.api.samples import SamplesController
 from cloud.api.sensors import sensors
 from cloud.api.stats import StatsController
 from cloud.clock import Clock, SystemClock
+from cloud.gateway import Gateway
 from cloud.hub import Hub
 from cloud.registry import Registry
 from cloud.relay import Relay, relay_client
@@ -56,7 +57,7 @@ class Parts:
     store: Store
     relay: Relay
     client: Client
-    registry: Registry
+    gateway: Gateway
     clock: Clock
     rng: random.Random
     static_dir: Path
@@ -74,7 +75,7 @@ def create_app(
     parts = _parts(settings, queries, clock or SystemClock(), rng or random.SystemRandom(), static_dir)
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         async with parts.store, parts.client:
             tasks = [
                 asyncio.create_task(parts.relay.run(parts.client), name="serve.relay"),
@@ -127,10 +128,12 @@ def _parts(settings: Settings, queries: Queries, clock: Clock, rng: random.Rando
     store = Store(settings.database, queries)
     relay = Relay(Hub(), clock)
     client = relay_client(settings.broker, relay, rng)
-    return Parts(store, relay, client, Registry(store, clock), clock, rng, static_dir)
+    registry = Registry(store, clock)
+    gateway = Gateway(client=client, pending=relay.pending, registry=registry, clock=clock, rng=rng)
+    return Parts(store, relay, client, gateway, clock, rng, static_dir)
 
 
-def _giver(part: object) -> object:
+def _giver(part: object) -> Callable[[], object]:
     """A dependency that gives `part`."""
 
     def give() -> object:

@@ -1,8 +1,8 @@
 """Live messages to many viewers: each is encoded once, each viewer has its own bounded queue and knows what it missed.
 
-A viewer that cannot keep up loses its oldest messages, never anybody else's; the next thing it reads is a `gap` with the
-count. One that takes nothing at all for STALL_S raises ViewerStalledError and is put out. What a message says is not
-the hub's business (cloud/live.py), nor where it comes from (cloud/relay.py), nor the socket (cloud/api/realtime.py).
+A viewer that cannot keep up loses its oldest messages, never anybody else's; the next thing it reads is a `gap` with
+the count. One that takes nothing at all for STALL_S raises ViewerStalledError and is put out. What a message says is
+not the hub's business (cloud/live.py), nor where it comes from (cloud/relay.py), nor the socket.
 
 HubError
 ├── HubFullError         too many viewers at once

@@ -1,4 +1,4 @@
-"""Which links behind the live view stand: our database, the broker, and an ingester that stores. Told on every change."""
+"""Which links behind the live view stand (database, broker, an ingester that stores), told on every change."""
 
 from collections.abc import Callable
 

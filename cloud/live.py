@@ -71,7 +71,10 @@ class AnalysisResult(msgspec.Struct, frozen=True, tag_field="type", tag="analysi
 
 
 class AlertPayload(msgspec.Struct, frozen=True):
-    """An alert as it stands now; `id` is what acknowledging takes; beyond the front ends' fields, what is needed to say it in the reader's language."""
+    """An alert as it stands now, with what is needed to say it in the reader's language.
+
+    `id` is what acknowledging takes.
+    """
 
     id: str
     severity: Severity

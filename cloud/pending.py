@@ -21,7 +21,7 @@ Key = tuple[str, uuid.UUID]  # device and boot
 class Fate:
     """What became of a message; `reason` and `path` where it was not stored."""
 
-    outcome: Literal["stored", "rejected", "held"]
+    outcome: Literal["stored", "rejected", "held", "unknown"]
     reason: str = ""
     path: str | None = None
 

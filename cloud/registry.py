@@ -1,9 +1,8 @@
 """Where devices belong, kept in memory: who sends must be registered, and this must work while the database is away."""
 
-from dataclasses import dataclass
-
 from cloud.clock import Clock
 from cloud.store.reader import DATABASE_AWAY, Store
+from cloud.store.samples import Place
 
 FRESH_S = 30.0  # a device that moved is found at its new site after this
 MISS_FRESH_S = 1.0  # an unknown name asks the database no more often than this
@@ -11,14 +10,6 @@ MISS_FRESH_S = 1.0  # an unknown name asks the database no more often than this
 
 class RegistryAwayError(Exception):
     """The device is not known here and the database cannot be asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a device stands."""
-
-    site_code: str
-    line: str
 
 
 class Registry:
@@ -44,6 +35,6 @@ class Registry:
             raise RegistryAwayError(
                 f"device {device_id!r} is not known here and the database does not answer"
             ) from error
-        self._places = {row["device_id"]: Place(row["site_code"], row["line"]) for row in rows}
+        self._places = {row["device_id"]: Place(**row) for row in rows}
         self._read_at = self._clock.monotonic()
         return self._places.get(device_id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 from msgspec.structs import replace
 
+from cloud.broker import password, tls_context
 from cloud.clock import Clock
 from cloud.hub import Filters, Hub, passes
 from cloud.links import Links
@@ -174,7 +175,10 @@ def _is_outdated(sample: Sample, shown: Sample) -> bool:
 
 
 def relay_client(broker: BrokerSettings, relay: Relay, rng: random.Random) -> Client:
-    """The broker's client of this server: clean session, an id of its own, everything that viewers and senders need."""
+    """The broker's client of this server: clean session, an id of its own, everything that viewers and senders need.
+
+    Raises SettingsError for a certificate or password that cannot be read.
+    """
     kinds = [subscription("sample"), subscription("state"), subscription("health"), subscription("receipt")]
     kinds += [subscription("error"), ALL_ALARMS, ALL_HOSTS]
     return Client(
@@ -187,6 +191,9 @@ def relay_client(broker: BrokerSettings, relay: Relay, rng: random.Random) -> Cl
         clean_start=True,
         session_expiry_s=0,
         keepalive_s=broker.keep_alive_s,
+        tls=tls_context(broker),
+        username=broker.username,
+        password=password(broker),
         ack_on_take=True,
         on_state=relay.on_state,
     )

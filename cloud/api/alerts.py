@@ -84,7 +84,13 @@ class AlertsController(Controller):
         )
 
     @post("/", summary="Raise an alert")
-    async def raise_alert(self, store: NamedDependency[Store], clock: NamedDependency[Clock], rng: NamedDependency[random.Random], data: JSONBody[NewAlert]) -> Raised:
+    async def raise_alert(
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rng: NamedDependency[random.Random],
+        data: JSONBody[NewAlert],
+    ) -> Raised:
         """Raise an alert of a registered device; an open one of the same type counts up."""
         _check(data)
         device = await store.row("api_device", device_id=data.device_id)
@@ -115,7 +121,9 @@ class AlertsController(Controller):
         return Raised(alert_id)
 
     @post("/{alert_id:int}/acknowledge", summary="Acknowledge an alert", status_code=200)
-    async def acknowledge(self, store: NamedDependency[Store], alert_id: AlertPath, acknowledged_by: AcknowledgedBy) -> Acknowledged:
+    async def acknowledge(
+        self, store: NamedDependency[Store], alert_id: AlertPath, acknowledged_by: AcknowledgedBy
+    ) -> Acknowledged:
         """Acknowledge an alert and its life cycle; the first to do so stays on record. Raises NotFoundError."""
         text_without_nul(acknowledged_by, "acknowledged_by")
         async with store.transaction() as connection:

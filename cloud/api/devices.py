@@ -50,7 +50,9 @@ class DevicesController(Controller):
     tags = ("devices",)
 
     @get("/", summary="All devices")
-    async def all(self, store: NamedDependency[Store], site_code: SiteFilter = None, status: StatusFilter = None) -> Devices:
+    async def all(
+        self, store: NamedDependency[Store], site_code: SiteFilter = None, status: StatusFilter = None
+    ) -> Devices:
         """Registered devices, by site and status where asked."""
         devices = await store.rows(
             "api_devices",
@@ -60,7 +62,9 @@ class DevicesController(Controller):
         return Devices(devices, len(devices))
 
     @get("/{device_id:str}", summary="One device")
-    async def one(self, store: NamedDependency[Store], clock: NamedDependency[Clock], device_id: FromPath[str]) -> DeviceDetail:
+    async def one(
+        self, store: NamedDependency[Store], clock: NamedDependency[Clock], device_id: FromPath[str]
+    ) -> DeviceDetail:
         """A device with its last 24 hours. Raises NotFoundError."""
         text_without_nul(device_id, "device_id")
         device = await store.row("api_device", device_id=device_id)

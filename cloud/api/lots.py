@@ -84,7 +84,9 @@ class LotsController(Controller):
         summary="All lots in sum",
         dependencies={"period": period_of(timedelta(days=90))},
     )
-    async def aggregated(self, store: NamedDependency[Store], period: NamedDependency[Period], limit: Limit = 500) -> LotsAggregated:
+    async def aggregated(
+        self, store: NamedDependency[Store], period: NamedDependency[Period], limit: Limit = 500
+    ) -> LotsAggregated:
         """Lots with samples in a period (90 days by default), the latest first."""
         rows = await store.rows("api_lots_aggregated", start=period.start, end=period.end, limit=limit)
         lots = [_summary(row, store.itm_column) for row in rows]
@@ -92,7 +94,7 @@ class LotsController(Controller):
 
 
 def _summary(row: Row, itm_column: str) -> LotSummary:
-    lot = row["lot"] or {}
+    lot: dict[str, Any] = row["lot"] or {}
     return LotSummary(
         lot_id=row["lot_id"],
         nb_echantillons=row["nb_echantillons"],

@@ -1,7 +1,7 @@
 """The dashboard and the API's documentation: files of `cloud/static/`, nothing from the internet.
 
-The dashboard's build makes that folder. A path that is neither a file nor the API's is the dashboard's own (it routes in
-the browser) and gets its page. Hashed files under `assets/` may be cached for ever, all others are asked for each time.
+The dashboard's build makes that folder. A path that is neither a file nor the API's is the dashboard's own (it routes
+in the browser) and gets its page. Hashed files under `assets/` may be cached for ever, all others are asked for anew.
 """
 
 import hashlib
@@ -78,7 +78,9 @@ def _text(content: str, media_type: str, status: int = 200) -> Response[str]:
 
 
 @get(["/", "/{path:path}"], include_in_schema=False)
-async def page(request: Request[Any, Any, Any], static_dir: NamedDependency[Path], path: FromPath[str] = "/") -> Response[bytes] | Response[str]:
+async def page(
+    request: Request[Any, Any, Any], static_dir: NamedDependency[Path], path: FromPath[str] = "/"
+) -> Response[bytes] | Response[str]:
     """A file of the dashboard, or its page. Raises NotFoundException."""
     return await anyio.to_thread.run_sync(_serve, static_dir, path, request.headers.get("if-none-match"))
 

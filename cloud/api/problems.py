@@ -1,9 +1,9 @@
 """Problem details (RFC 9457): every error answer has one shape, whoever raised it.
 
-    {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "limit: …", "errors": [{"path", "reason"}]}
+    {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "limit: …", "errors": [{path, reason}]}
 
-`errors` is there when single fields are at fault. What the database does to us is 503, never 500; a 500 is our bug and is
-logged with its traceback.
+`errors` is there when single fields are at fault. What the database does to us is 503, never 500; a 500 is our bug and
+is logged with its traceback.
 
 ProblemError
 ├── BadRequestError   400, names fields
@@ -13,7 +13,7 @@ ProblemError
 """
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -33,14 +33,14 @@ class FieldError(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+class Problem(msgspec.Struct, frozen=True):
     """The body of an error answer."""
 
     title: str
     status: int
     detail: str
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
     type: str = "about:blank"
-    errors: list[FieldError] = []
 
 
 class ProblemError(Exception):
@@ -92,7 +92,8 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
 
 
 def _of(status: int, detail: str, errors: list[FieldError] | None = None) -> Problem:
-    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
+    title = HTTPStatus(status).phrase
+    return Problem(title=title, status=status, detail=detail, errors=errors or msgspec.UNSET)
 
 
 def on_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
@@ -116,12 +117,8 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 def _field_errors(extra: Any) -> list[FieldError]:
     if not isinstance(extra, list):
         return []
-    found: list[FieldError] = []
-    each: Any
-    for each in extra:  # pyright: ignore[reportUnknownVariableType]  # Litestar's extra is Any
-        if isinstance(each, dict) and "message" in each:
-            found.append(FieldError(str(each.get("key", "body")), str(each["message"])))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # as above
-    return found
+    entries = cast("list[dict[str, Any]]", extra)
+    return [FieldError(str(each.get("key", "body")), str(each.get("message", "is wrong"))) for each in entries]
 
 
 def on_database_away(

@@ -49,7 +49,12 @@ class Said(msgspec.Struct, frozen=True):
 
 
 @websocket(["/ws/realtime", "/ws/realtime/"])
-async def realtime(socket: WebSocket[Any, Any, Any], relay: NamedDependency[Relay], store: NamedDependency[Store], clock: NamedDependency[Clock]) -> None:
+async def realtime(
+    socket: WebSocket[Any, Any, Any],
+    relay: NamedDependency[Relay],
+    store: NamedDependency[Store],
+    clock: NamedDependency[Clock],
+) -> None:
     """Serve one viewer until it leaves."""
     await socket.accept()
     try:
@@ -164,4 +169,5 @@ class _Session:
 
 def abort_of(socket: WebSocket[Any, Any, Any]) -> Callable[[], None]:
     """What cuts the connection of `socket` at once, where the server lets us (cloud/server.py); else nothing does."""
-    return socket.scope.get("state", {}).get("abort", lambda: None)
+    state: dict[str, Any] = socket.scope["state"]
+    return state.get("abort", lambda: None)

@@ -120,7 +120,11 @@ def _is_text(cut: bytes) -> bool:
 
 @get("/gaps", summary="Numbers that will never arrive", tags=["records"])
 async def gaps(
-    store: NamedDependency[Store], before: Cursor = None, device_id: DeviceFilter = None, site_code: SiteFilter = None, limit: Limit = 50
+    store: NamedDependency[Store],
+    before: Cursor = None,
+    device_id: DeviceFilter = None,
+    site_code: SiteFilter = None,
+    limit: Limit = 50,
 ) -> Gaps:
     """Gaps as the devices reported them, newest first."""
     key = key_of(GapKey, before)

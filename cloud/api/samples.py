@@ -47,7 +47,11 @@ class SamplesController(Controller):
 
     @get("/", summary="Samples of a period", dependencies={"period": period_of(timedelta(hours=24))})
     async def in_period(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], device_id: DeviceFilter = None, limit: Limit = 100
+        self,
+        store: NamedDependency[Store],
+        period: NamedDependency[Period],
+        device_id: DeviceFilter = None,
+        limit: Limit = 100,
     ) -> Samples:
         """The newest `limit` samples of a period (24 hours by default), newest first."""
         samples = await store.rows(

@@ -93,7 +93,11 @@ class StatsController(Controller):
 
     @get("/hourly", summary="Hour by hour", dependencies={"period": period_of(timedelta(days=7))})
     async def hourly(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], device_id: DeviceFilter = None, limit: Limit = 10_000
+        self,
+        store: NamedDependency[Store],
+        period: NamedDependency[Period],
+        device_id: DeviceFilter = None,
+        limit: Limit = 10_000,
     ) -> HourlyStats:
         """Each hour of a period (7 days by default) and device, newest first."""
         stats = await store.rows(
@@ -107,7 +111,9 @@ class StatsController(Controller):
         return HourlyStats(shown, len(shown), period, truncated=len(stats) > limit)
 
     @get("/sites", summary="Site by site", dependencies={"period": period_of(timedelta(days=30))})
-    async def sites(self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None) -> SiteStats:
+    async def sites(
+        self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None
+    ) -> SiteStats:
         """A period (30 days by default) in sum, its best devices, and one row per site and day (UTC)."""
         text_without_nul(site_code, "site_code")
         wanted = {"start": period.start, "end": period.end, "site_code": site_code}
@@ -128,7 +134,9 @@ class StatsController(Controller):
         summary="How often each grade was given",
         dependencies={"period": period_of(timedelta(days=7))},
     )
-    async def grade_distribution(self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None) -> GradeDistribution:
+    async def grade_distribution(
+        self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None
+    ) -> GradeDistribution:
         """Grades of a period (7 days by default) in counts and percent."""
         totals = await period_totals(store, period, text_without_nul(site_code, "site_code"))
         counts = grade_counts(totals)

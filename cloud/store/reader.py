@@ -4,7 +4,7 @@ Numbers of type numeric come as float (a JSON number), times in UTC. A statement
 database is away a caller waits CONNECT_WAIT_S and gets psycopg_pool.PoolTimeout; the pool reconnects by itself.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -85,7 +85,7 @@ class Store:
         return True
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncGenerator[Connection]:
         """A connection inside a transaction, committed at the end of the block, rolled back by an error."""
         async with self._pool.connection() as connection, connection.transaction():
             yield connection

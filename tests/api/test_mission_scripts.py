@@ -7,12 +7,10 @@ listens for ever: it is ended once it has printed the three messages of the firs
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
 
-from tests.kit.fix_ingest import RunningIngest
 from tests.kit.fix_serve import Served
 
-SENSORS = '''
+SENSORS = """
 import asyncio
 import websockets
 import json
@@ -72,9 +70,9 @@ async def test_simulator():
         print(f"< ACK: {ack}")
 
 asyncio.run(test_simulator())
-'''
+"""
 
-REALTIME = '''
+REALTIME = """
 import asyncio
 import websockets
 
@@ -91,7 +89,7 @@ async def test_dashboard():
             print(f"< {message}")
 
 asyncio.run(test_dashboard())
-'''
+"""
 
 
 async def start(script: str, port: int) -> Process:
