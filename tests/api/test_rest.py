@@ -126,9 +126,7 @@ async def test_the_newest_of_samples_with_one_id_and_its_namesakes(served: Serve
     put_samples(store.dsn, rows)
     found = await ok(served, "samples/MG%2F1")
     assert found["device_id"] == "ESP32_LS_01"
-    assert found["others"] == [
-        {"time": ago(minutes=5).isoformat().replace("+00:00", "Z"), "device_id": "ESP32_LL_01"}
-    ]
+    assert found["others"] == [{"time": ago(minutes=5).isoformat().replace("+00:00", "Z"), "device_id": "ESP32_LL_01"}]
 
 
 async def test_samples_of_a_period(served: Served, four_samples: list[dict[str, Any]]) -> None:
