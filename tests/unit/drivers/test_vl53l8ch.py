@@ -263,6 +263,46 @@ def test_frame_numbers_move_on_with_time(running: Rig, number: int) -> None:
         running.driver.read()
 
 
+def test_a_count_that_has_jumped_is_followed_after_one_refusal(running: Rig) -> None:
+    def later(data: bytes) -> bytes:
+        word = (int.from_bytes(data[8:12], "big") + 9_000).to_bytes(4, "big")
+        return data[:8] + word + data[12:1440] + word
+
+    running.bus.faults.append(Rewrite(later))
+    with pytest.raises(FrameCorruptError):
+        running.driver.read()
+    ids = [running.driver.read().frame_id for _ in range(3)]
+    assert ids == [9_002, 9_003, 9_004]
+    assert running.driver.frames_missed == 9_001
+
+
+def test_one_flipped_bit_in_the_status_is_not_believed(running: Rig) -> None:
+    """Goal: bad news that doesn't repeat itself costs nothing. Method: the error bit is set in one status only."""
+
+    told: list[bytes] = []
+
+    def once(data: bytes) -> bytes:
+        if told or len(data) != 4:
+            return data
+        told.append(data)
+        return data[:3] + bytes([data[3] | 0x80])
+
+    running.bus.faults.append(Rewrite(once, 4))
+    running.driver.read()
+    assert told
+
+
+def test_a_faulty_chip_is_not_asked_to_stop(running: Rig) -> None:
+    running.chip.power_cycle()
+    with pytest.raises(SensorFaultError):
+        running.driver.read()
+    before_s = running.now_s
+    running.driver.stop()
+    assert running.now_s == before_s
+    with pytest.raises(SensorFaultError, match="found faulty"):
+        running.driver.read()
+
+
 def test_flipped_bits_never_leave_the_bounds(running: Rig) -> None:
     """Goal: whatever a flipped bit does, it ends in a DriverError or in values within their documented ranges."""
     rng = random.Random(11)  # noqa: S311 - a seeded fault, no secret
