@@ -19,7 +19,7 @@ class Motion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Stop and go: each place dwells under the sensor for `dwell_s`, then the belt moves on by one pitch in `move_s`."""
+    """Stop and go: each place dwells under the sensor for `dwell_s`, then the belt moves one pitch on in `move_s`."""
 
     dwell_s: float = 3.0
     move_s: float = 1.0

@@ -82,8 +82,7 @@ class Piece:
     @cached_property
     def slopes(self) -> tuple[Map, Map]:
         """Height gradient along y and along x."""
-        along_y, along_x = np.gradient(self.heights_mm, GRID_MM)
-        return along_y, along_x
+        return _gradient(self.heights_mm, 0), _gradient(self.heights_mm, 1)
 
     @cached_property
     def reflectance(self) -> Spectrum:
@@ -116,6 +115,10 @@ def make_piece(seed: int, number: int) -> Piece:
         scatter_power=float(rng.uniform(1.1, 1.3)),
     )
     return Piece(number, kind, volume_mm3, pigments, _heights(rng, making, volume_mm3))
+
+
+def _gradient(heights_mm: Map, axis: int) -> Map:
+    return np.asarray(np.gradient(heights_mm, GRID_MM, axis=axis), dtype=np.float32)
 
 
 def _natural(number: int) -> int:

@@ -268,7 +268,7 @@ def _fall(rays: _Rays, piece: Piece, offset_mm: float, stand_off_mm: float) -> t
     inside[-1] = over_mm[-1] > 0.0
     met = inside.any(axis=0)
     at = np.argmax(inside, axis=0)
-    every = np.arange(at.size)
+    every = np.arange(rays.tan_x.size)
     before, after = over_mm[np.maximum(at - 1, 0), every], over_mm[at, every]
     part = np.where(at > 0, before / np.minimum(before - after, -1e-9), 0.0)
     height_mm = steps[np.maximum(at - 1, 0)] + part * (steps[at] - steps[np.maximum(at - 1, 0)])
