@@ -1,8 +1,8 @@
 """Light as spectra on one wavelength grid: the lamp over the belt, the hall, and what comes back from a surface.
 
 All spectra are arrays over WAVELENGTHS_NM. Irradiance is in uW/cm2 per nm, so that an integral is
-`spectrum.sum() * STEP_NM`. The lamp is a ring of warm-white LEDs with a few violet and near-infrared ones between them:
-warm white alone leaves the 415 nm and the 910 nm channel of a spectral sensor almost dark.
+`spectrum.sum() * STEP_NM`. The lamp is a ring of warm-white LEDs with a few violet, blue and near-infrared ones between them: warm white
+alone leaves the channels below 470 nm and the one at 910 nm of a spectral sensor almost dark.
 """
 
 from typing import Protocol
@@ -20,10 +20,11 @@ TILE_REFLECTANCE = 0.95
 
 # Ring light at 20 mA on a perfect white surface 250 mm away, as seen by the sensor. The level belongs to some two
 # dozen LEDs with lenses; a single LED beside the chip gives about a hundredth of it.
-LAMP_UW_CM2_PER_MA = 9.0
+LAMP_UW_CM2_PER_MA = 11.5
 HALL_UW_CM2 = 4.0  # what a shroud lets through of the hall's lighting, reflected by a perfect white surface
 VIOLET_SHARE = 0.03
-INFRARED_SHARE = 0.05
+BLUE_SHARE = 0.04
+INFRARED_SHARE = 0.04
 
 
 class LightSource(Protocol):
@@ -50,11 +51,12 @@ def warm_white() -> Spectrum:
 
 
 def lamp() -> Spectrum:
-    """The ring light: warm white with violet and near-infrared LEDs; integral 1."""
-    white = 1.0 - VIOLET_SHARE - INFRARED_SHARE
+    """The ring light: warm white with violet, blue and near-infrared LEDs; integral 1."""
+    white = 1.0 - VIOLET_SHARE - BLUE_SHARE - INFRARED_SHARE
     violet = _unit(bell(414.0, 16.0))
+    blue = _unit(bell(443.0, 20.0))
     infrared = _unit(bell(910.0, 45.0))
-    return white * warm_white() + VIOLET_SHARE * violet + INFRARED_SHARE * infrared
+    return white * warm_white() + VIOLET_SHARE * violet + BLUE_SHARE * blue + INFRARED_SHARE * infrared
 
 
 def hall() -> Spectrum:
