@@ -1,8 +1,8 @@
 """Light as spectra on one wavelength grid: the lamp over the belt, the hall, and what comes back from a surface.
 
 All spectra are arrays over WAVELENGTHS_NM. Irradiance is in uW/cm2 per nm, so that an integral is
-`spectrum.sum() * STEP_NM`. The lamp is a ring of warm-white LEDs with a few violet, blue and near-infrared ones between them: warm white
-alone leaves the channels below 470 nm and the one at 910 nm of a spectral sensor almost dark.
+`spectrum.sum() * STEP_NM`. The lamp is a ring of warm-white LEDs with a few violet, blue and near-infrared ones
+between them: warm white alone leaves the channels below 470 nm and the one at 910 nm of a spectral sensor almost dark.
 """
 
 from typing import Protocol
