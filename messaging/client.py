@@ -52,6 +52,7 @@ HIGH_WATER = 1_000  # at 2.5 kB a sample 2.5 MB; two windows of the Receive Maxi
 INFLIGHT_MAX = 500  # publishes not answered yet
 SESSION_EXPIRY_S = 14 * 24 * 3_600  # as long as the broker keeps a client that is away
 KEEPALIVE_S = 15  # a silent peer is found within 1.5 of it
+SHORT_LIVES_SUSPECT = 3  # Mosquitto 2.0.11 tells nobody that its session was taken over, it just hangs up
 CONNECT_TIMEOUT_S = 5.0  # name, TCP, TLS and CONNACK together
 
 
@@ -85,7 +86,8 @@ class Client:
 
         `clean_start` forgets the session at the first connect only. `subscriptions` are asked for at every connect.
         `ack_on_take` acknowledges when a delivery is taken: for viewers that may miss one. `stop_on_takeover` ends the
-        client with SessionTakenOverError when another one connects with its id, instead of taking the session back.
+        client with SessionTakenOverError when the broker says that another one connected with its id, instead of taking
+        the session back; Mosquitto 2.0.11 does not say so, later ones do.
         `on_state` is called on the event loop for each connect and disconnect and must not block.
         """
         assert client_id, "MQTT needs a client id to keep a session"
@@ -123,6 +125,7 @@ class Client:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
+        self._short_lives = 0  # connections in a row that ended within 4 s
 
     async def __aenter__(self) -> Self:
         """Start connecting in the background; `wait_connected` waits for it."""
@@ -290,7 +293,12 @@ class Client:
             async with asyncio.timeout(self._connect_timeout_s):
                 connected = await dial(self._options.host, self._options.port, self._options.tls)
                 connection = Connection(
-                    self._options, epoch=self.epoch, connected=connected, inbox=self._inbox, counters=self.counters
+                    self._options,
+                    epoch=self.epoch,
+                    connected=connected,
+                    inbox=self._inbox,
+                    counters=self.counters,
+                    on_ended=self._on_ended,
                 )
                 await connection.open(clean_start=self._clean_start and self.counters.connects_total == 0)
         except BaseException:
@@ -303,7 +311,7 @@ class Client:
     async def _attend(self, connection: Connection) -> Ending:
         """Serve a connection until it ends: subscriptions, keep-alive, the limit of a pause."""
         loop = asyncio.get_running_loop()
-        opened_at = loop.time()
+        opened_at_s = loop.time()
         try:
             self._connection = connection
             self._is_connected.set()
@@ -321,12 +329,12 @@ class Client:
                     await connection.leave(
                         mqtt.NORMAL_DISCONNECTION, "the inbox stayed full: the session keeps the rest"
                     )
-            if loop.time() - opened_at > CAP_S:
+            self._short_lives += 1
+            if loop.time() - opened_at_s > CAP_S:
+                self._short_lives = 0
                 self._backoff.reset()
             return connection.ended.result()
         finally:
-            self._connection = None
-            self._is_connected.clear()
             connection.close("closed")
 
     def _after(self, connection: Connection, ending: Ending) -> None:
@@ -335,7 +343,10 @@ class Client:
             self.counters.planned_disconnects_total += 1
         else:
             self.counters.connections_lost_total += 1
-        self._report(epoch=connection.epoch, reason_code=ending.reason_code, reason=ending.reason)
+        reason = ending.reason
+        if not ending.planned and self._short_lives >= SHORT_LIVES_SUSPECT:
+            reason = f"{reason} soon after connecting, {self._short_lives} times: does another client use our id?"
+        self._report(epoch=connection.epoch, reason_code=ending.reason_code, reason=reason)
         if ending.reason_code == mqtt.SESSION_TAKEN_OVER:
             self.counters.takeovers_total += 1
             if self._stop_on_takeover:
@@ -348,6 +359,10 @@ class Client:
         while not self._inbox.has_room:
             self._room.clear()
             await self._room.wait()
+
+    def _on_ended(self) -> None:
+        self._connection = None
+        self._is_connected.clear()
 
     def _on_room(self) -> None:
         self._room.set()

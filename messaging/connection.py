@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ LEAVE_TIMEOUT_S = 1.0  # to write a DISCONNECT; a peer that does not take it in 
 RECEIVE_MAXIMUM_DEFAULT = 65_535  # MQTT 5, 3.2.2.3.3
 NORMAL_DISCONNECTION = 0x00
 DISCONNECT_WITH_WILL = 0x04
+UNSPECIFIED = 0x80
 SESSION_TAKEN_OVER = 0x8E
 
 
@@ -73,15 +74,26 @@ class Connection:
     """A paho client on one socket. Make it, `await open()`, then publish; `ended` resolves when it is over."""
 
     def __init__(
-        self, options: Options, *, epoch: int, connected: socket.socket, inbox: Inbox, counters: Counters
+        self,
+        options: Options,
+        *,
+        epoch: int,
+        connected: socket.socket,
+        inbox: Inbox,
+        counters: Counters,
+        on_ended: Callable[[], None],
     ) -> None:
-        """Take over `connected`, a non-blocking socket with the broker at its other end."""
+        """Take over `connected`, a non-blocking socket with the broker at its other end.
+
+        `on_ended` is called in the instant of the end, before anybody who waits on `ended` runs.
+        """
         self.epoch = epoch
         self.session_present = False
         self.keepalive_s = options.keepalive_s
         self.paused_since: float | None = None  # loop time
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[Ending] = self._loop.create_future()
+        self._on_ended = on_ended
         self._options = options
         self._inbox = inbox
         self._counters = counters
@@ -259,7 +271,9 @@ class Connection:
     ) -> None:
         """End the epoch; paho may call this twice for one loss, the first call counts."""
         code = reason.value if flags.is_disconnect_packet_from_server else None
-        words = self._leaving if self._leaving is not None else str(reason)
+        words = self._leaving or (
+            "the connection was lost" if code is None and reason.value == UNSPECIFIED else str(reason)
+        )
         self._finish(Ending(planned=self._leaving is not None, reason_code=code, reason=words))
 
     def _on_publish(
@@ -309,6 +323,7 @@ class Connection:
         if self.ended.done():
             return
         self.ended.set_result(ending)
+        self._on_ended()
         self._inbox.end_epoch()
         error = NotConnectedError(f"the connection ended: {ending.reason}")
         _fail(self._connack, error)
