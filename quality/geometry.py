@@ -27,6 +27,11 @@ DETECTION_SIGMAS = 5.0  # 64 zones, and at least three connected ones: no false 
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
 BELT_ZONES_MIN = 8  # fewer free zones than these say nothing about the belt
 DENSITY_RELATIVE_U = 0.02
+RIM_PART_MAX = 0.75  # a border zone as high as this part of the next one inwards does not hold the product's rim
+LIT_ZONES_MIN = 10  # of the twelve zones that a spectral sensor beside the ToF sensor looks at
+_LIT = np.zeros((8, 8), dtype=bool)  # a disc of 11 degrees half angle: the middle 4 x 4 without its corners
+_LIT[2:6, 3:5] = _LIT[3:5, 2:6] = True
+_INWARD_ROW, _INWARD_COLUMN = np.clip(np.indices((8, 8)), 1, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,11 @@ class TofAnalysis:
     """What the height picture says. Scores 0 to 1; `_u` is a standard uncertainty in the unit of its value.
 
     Without a product all figures are 0, the grade is REJECT and the flags say why: nothing may look good by default.
+    brightness_per_mm2: how strongly a lamp at the sensor lights what lies under it: mean of cos(incidence) / z^2 over
+    the four middle zones; the spectral analysis takes distance and tilt out with it.
     height_mm: (8, 8), above the belt, filled where a zone was not valid. product: (8, 8) mask.
-    flags: no_valid_zones, few_valid_zones, no_product, out_of_view, several_products, belt_shifted,
-    surface_unjudged, zones_filled.
+    flags: no_valid_zones, few_valid_zones, no_product, out_of_view, off_centre (the light falls beside it),
+    several_products, belt_shifted,    surface_unjudged, zones_filled.
     """
 
     product_present: bool
@@ -58,6 +65,7 @@ class TofAnalysis:
     avg_distance_mm: float
     std_distance_mm: float
     avg_reflectance: float
+    brightness_per_mm2: float
     valid_zones: int
     height_mm: Array
     product: NDArray[np.bool_]
@@ -175,7 +183,7 @@ def _judge(
 ) -> TofAnalysis:
     product = zones.zone_mask(piece)
     region = zones.zone_mask(zones.grown(piece))
-    out_of_view = bool(piece & zones.BORDER)
+    out_of_view = _is_cut(picture.height, piece)
     if out_of_view:
         picture.flags.append("out_of_view")
     volume, volume_u = _volume(picture, region, calibration)
@@ -183,9 +191,16 @@ def _judge(
     height_max = float(height[product].max())
     x, y = calibration.tangents
     surface = judge_surface(
-        x * picture.z, y * picture.z, picture.z, noise=picture.noise, piece=piece, measured=picture.measured,
-        height_max_mm=height_max, rules=recipe.tof,
-    )  # fmt: skip
+        x * picture.z,
+        y * picture.z,
+        height,
+        noise=picture.noise,
+        piece=piece,
+        measured=picture.measured,
+        rules=recipe.tof,
+    )
+    if int(product[_LIT].sum()) < LIT_ZONES_MIN:
+        picture.flags.append("off_centre")
     if not surface.judged:
         picture.flags.append("surface_unjudged")
     volume_score, volume_slope = _volume_score(volume, recipe)
@@ -197,7 +212,7 @@ def _judge(
     )
     seen = product & picture.measured
     distances = distance_mm[seen]
-    reflectances = reflectance_pct[seen]
+    reflectances = reflectance_pct[seen & np.isfinite(reflectance_pct)]
     mass = volume * 1e-3 * recipe.density_g_cm3
     return TofAnalysis(
         product_present=True,
@@ -219,12 +234,26 @@ def _judge(
         avg_distance_mm=float(distances.mean()) if distances.size else 0.0,
         std_distance_mm=float(distances.std()) if distances.size else 0.0,
         avg_reflectance=float(reflectances.mean()) if reflectances.size else 0.0,
+        brightness_per_mm2=_brightness(picture, calibration),
         valid_zones=int(picture.measured.sum()),
         height_mm=height,
         product=product,
         belt_shift_mm=picture.belt_shift_mm,
         flags=tuple(picture.flags),
     )
+
+
+def _is_cut(height: Array, piece: int) -> bool:
+    """Whether the product goes on beyond the picture.
+
+    A border zone sees the mean of the product's rim and the belt beyond it. Where the rim lies inside, that mean is
+    well below the zone further in; where the product is cut off, it is not.
+    """
+    border = zones.zone_mask(piece & zones.BORDER)
+    if not border.any():
+        return False
+    further_in = height[_INWARD_ROW, _INWARD_COLUMN]
+    return bool((border & (height > RIM_PART_MAX * further_in)).any())
 
 
 def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibration) -> tuple[float, float]:
@@ -254,6 +283,23 @@ def _inner_variance(z: Array) -> Array:
     return variance / 48.0  # half the difference is the slope over one zone; an even slope g has variance g^2 / 12
 
 
+def _brightness(picture: _Picture, calibration: TofCalibration) -> float:
+    z = picture.z
+    middle = slice(3, 5)
+    tan_x, tan_y = (tangent[middle, middle] for tangent in calibration.tangents)
+    # Slopes of the surface from the zones on either side; along a ray x = z tan, so a step in x holds one in z too.
+    rate_x = _slope(z[middle, 4:6] - z[middle, 2:4], (calibration.tangents[0] * z)[middle], axis=1)
+    rate_y = _slope(z[4:6, middle] - z[2:4, middle], (calibration.tangents[1] * z)[:, middle], axis=0)
+    ray = np.sqrt(1.0 + tan_x**2 + tan_y**2)
+    cosine = (1.0 - rate_x * tan_x - rate_y * tan_y) / (ray * np.sqrt(1.0 + rate_x**2 + rate_y**2))
+    return float((np.clip(cosine, 0.05, 1.0) / z[middle, middle] ** 2).mean())
+
+
+def _slope(rise: Array, position: Array, *, axis: int) -> Array:
+    run = position.take((4, 5), axis=axis) - position.take((2, 3), axis=axis)
+    return rise / np.maximum(run, 1.0)
+
+
 def _volume_score(volume: float, recipe: Recipe) -> tuple[float, float]:
     """Return the score, 1 within the recipe's range and falling smoothly to 0 outside, and its slope per mm3."""
     low, high, softness = recipe.tof.volume_min_mm3, recipe.tof.volume_max_mm3, recipe.tof.volume_softness
@@ -270,7 +316,7 @@ def _nothing(valid_zones: int, flags: tuple[str, ...], picture: _Picture | None 
         product_present=False, out_of_view=False, volume_mm3=0.0, volume_mm3_u=0.0, mass_g=0.0, mass_g_u=0.0,
         footprint_mm2=0.0, height_max_mm=0.0, roughness_mm=0.0, surface_uniformity=0.0, surface_uniformity_u=0.0,
         volume_score=0.0, validity=0.0, quality_score=0.0, quality_score_u=0.0, grade="REJECT", avg_distance_mm=0.0,
-        std_distance_mm=0.0, avg_reflectance=0.0, valid_zones=valid_zones, height_mm=height,
+        std_distance_mm=0.0, avg_reflectance=0.0, brightness_per_mm2=0.0, valid_zones=valid_zones, height_mm=height,
         product=np.zeros((8, 8), dtype=bool), belt_shift_mm=0.0 if picture is None else picture.belt_shift_mm,
         flags=flags,
     )  # fmt: skip

@@ -34,17 +34,17 @@ class TofRules:
 
     volume_min_mm3, volume_max_mm3: full marks between; none beyond a relative distance volume_softness outside.
     roughness_half_mm: rms deviation from a smooth surface at which uniformity is one half.
-    form_allowance: part of the greatest height by which a smooth lobe may depart from a quadratic surface.
+    form_allowance: part of the greatest height by which a smooth lobe may depart from the fitted surface.
     height_min_mm: lowest height that counts as product; zones_min: fewest connected zones of a product.
     valid_zones_min: fewest of the 64 zones with a valid distance for the picture to be judged at all.
     uniformity_weight, volume_weight: exponents of the weighted geometric mean; they sum to 1.
     """
 
-    volume_min_mm3: float = 120_000.0
-    volume_max_mm3: float = 450_000.0
-    volume_softness: float = 0.5
-    roughness_half_mm: float = 2.5
-    form_allowance: float = 0.015
+    volume_min_mm3: float = 400_000.0
+    volume_max_mm3: float = 750_000.0
+    volume_softness: float = 0.21
+    roughness_half_mm: float = 2.0
+    form_allowance: float = 0.022
     height_min_mm: float = 3.0
     zones_min: int = 3
     valid_zones_min: int = 32
@@ -79,12 +79,12 @@ class SpectralRules:
     counts_min: fewest counts above dark in Clear for a spectrum to be judged at all.
     """
 
-    reference_reflectance: tuple[float, ...] = (0.06, 0.09, 0.28, 0.32, 0.29, 0.38, 0.61, 0.69)
-    absorbance_tolerance: float = 0.06
-    freshness_half_distance: float = 2.5
-    methaem_fraction_full: float = 0.6
-    lightness_range: tuple[float, float] = (35.0, 68.0)
-    scatter_range: tuple[float, float] = (0.8, 2.2)
+    reference_reflectance: tuple[float, ...] = (0.123, 0.169, 0.267, 0.417, 0.430, 0.517, 0.741, 0.846)
+    absorbance_tolerance: float = 0.08
+    freshness_half_distance: float = 3.5
+    methaem_fraction_full: float = 1.0
+    lightness_range: tuple[float, float] = (40.0, 75.0)
+    scatter_range: tuple[float, float] = (1.0, 2.5)
     scatter_reference_per_cm: float = 15.35
     scatter_power: float = 1.25
     moved_relative: float = 0.05

@@ -25,11 +25,13 @@ CHANNEL_U = 0.01  # filter centres differ by +-10 nm between chips: what a white
 LEVEL_U = 0.02  # brightness common to all channels: distance and tilt of the surface
 GAIN_RATIO_U = 0.05  # gain steps are good to 10 % (DS000718): white and sample at different gains
 SETTINGS_TOLERANCE = 1e-3
+UNKNOWN_U = 0.29  # rectangular over 0..1
 LOG_STEP = 1e-4  # of ln R, for the numerical derivatives
-REFLECTANCE_MIN = 1e-3
+REFLECTANCE_MIN, REFLECTANCE_MAX = 1e-3, 1.1  # above: a glare, or a white reference that isn't one
+HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
 # Luminance of an equal-energy observer at the eight filter centres (CIE 1931 photopic curve), normalised.
-LUMINANCE = np.array([0.0022, 0.0298, 0.139, 0.608, 1.0, 0.757, 0.265, 0.017])
-LUMINANCE = LUMINANCE / LUMINANCE.sum()
+_PHOTOPIC = np.array([0.0022, 0.0298, 0.139, 0.608, 1.0, 0.757, 0.265, 0.017])
+LUMINANCE = _PHOTOPIC / _PHOTOPIC.sum()
 LINES = (*range(8), NIR)  # the nine filtered channels among the ten
 FIRST_HALF = np.array([True] * 4 + [False] * 4)
 
@@ -40,8 +42,8 @@ class SpectralAnalysis:
 
     reflectance: ten channels, against the white standard. haem_mm, yellow_mm: pigment per scattering, as mM at the
     scattering the recipe assumes. methaem_fraction: of all haem. lightness: CIE L* estimate. usable: whether the
-    spectrum may be graded. flags: saturated, low_light, channel_dark, moved_between_halves, settings_differ,
-    unexplained.
+    spectrum may be graded. flags: saturated, low_light, channel_dark, brighter_than_white, moved_between_halves,
+    settings_differ, unexplained (the pigments do not make this spectrum), haem_unseen.
     """
 
     usable: bool
@@ -78,20 +80,21 @@ def analyse_spectrum(
     saturated: bool,
     calibration: SpectralCalibration,
     recipe: Recipe,
-    surface_distance_mm: float | None = None,
+    brightness_per_mm2: float | None = None,
     nir_halves: tuple[int, int] | None = None,
 ) -> SpectralAnalysis:
     """Analyse one spectrum of ten raw counts (F1 to F8, Clear, NIR).
 
-    surface_distance_mm: distance of the lit surface, for instance from the ToF sensor; with the calibration's white
-    distance it takes out that a nearer surface is brighter. nir_halves are taken for completeness of the frame.
+    brightness_per_mm2: cos(incidence) / distance^2 of the lit surface, from the ToF analysis; with the calibration's
+    white distance it takes out that a nearer or flatter surface is brighter.
+    nir_halves are taken for completeness of the frame.
     Raises QualityError for counts of another shape. Otherwise the answer is an analysis with flags.
     """
     require(counts.shape == (10,), "counts", f"must be (10,), is {counts.shape}")
     require(gain > 0.0 and integration_ms > 0.0, "gain", "and integration_ms must be positive")
     _ = nir_halves
     rules, flags = recipe.spectral, list[str]()
-    signal = counts - np.array(calibration.dark_counts)
+    signal = counts.astype(np.float64) - np.array(calibration.dark_counts)
     if saturated or int(counts.max()) >= full_scale:
         flags.append("saturated")
     if signal[CLEAR] < rules.counts_min or min(clear_halves) <= calibration.dark_counts[CLEAR]:
@@ -102,18 +105,21 @@ def analyse_spectrum(
     balance, moved = _half_balance(clear_halves, calibration)
     if moved > rules.moved_relative:
         flags.append("moved_between_halves")
-    level = settings * _distance_level(surface_distance_mm, calibration)
+    level = settings * _surface_level(brightness_per_mm2, calibration)
     ratio = calibration.white_reflectance * level * signal / np.maximum(calibration.contrast, 1.0)
     ratio[:8] *= balance
     if (signal[2:8] < 3.0).any():
         flags.append("channel_dark")
+    if float(ratio[2:8].max()) > REFLECTANCE_MAX:
+        flags.append("brighter_than_white")
     relative_u = _relative_u(counts, signal, calibration, full_scale)
-    common_u = float(np.hypot(LEVEL_U, GAIN_RATIO_U if gain != calibration.gain else 0.0)) + moved
+    gain_u = GAIN_RATIO_U if gain != calibration.gain else 0.0
+    common_u = float(np.hypot(np.hypot(LEVEL_U, gain_u), calibration.white_reflectance_u)) + moved
     return _judge(ratio, relative_u, common_u=common_u, calibration=calibration, recipe=recipe, flags=flags)
 
 
 def _half_balance(clear_halves: tuple[int, int], calibration: SpectralCalibration) -> tuple[Array, float]:
-    """Return what F1 to F8 are to be multiplied with so that both halves have equal light, and how unequal they were."""
+    """Return factors for F1 to F8 that give both halves equal light, and how unequal they were."""
     dark = calibration.dark_counts[CLEAR]
     first, second = clear_halves[0] - dark, clear_halves[1] - dark
     mean = (first + second) / 2.0
@@ -122,10 +128,11 @@ def _half_balance(clear_halves: tuple[int, int], calibration: SpectralCalibratio
     return np.where(FIRST_HALF, factor_first, factor_second), abs(factor_first - factor_second)
 
 
-def _distance_level(surface_distance_mm: float | None, calibration: SpectralCalibration) -> float:
-    if surface_distance_mm is None or calibration.white_distance_mm is None:
+def _surface_level(brightness_per_mm2: float | None, calibration: SpectralCalibration) -> float:
+    """Return brightness of a surface at the white standard's place over that of the product's."""
+    if brightness_per_mm2 is None or brightness_per_mm2 <= 0.0 or calibration.white_distance_mm is None:
         return 1.0
-    return (surface_distance_mm / calibration.white_distance_mm) ** 2
+    return 1.0 / (brightness_per_mm2 * calibration.white_distance_mm**2)
 
 
 def _relative_u(counts: NDArray[np.int64], signal: Array, calibration: SpectralCalibration, full_scale: int) -> Array:
@@ -163,8 +170,12 @@ def _judge(
     value = dict(zip(_FIGURES, figures[0].tolist(), strict=True))
     u = dict(zip(_FIGURES, figures_u.tolist(), strict=True))
     nir = float(ratio[NIR]) if calibration.lit[NIR] and ratio[NIR] > REFLECTANCE_MIN else None
+    if value["haem"] < HAEM_MIN_MM:
+        flags.append("haem_unseen")
+        u["oxidation"] = UNKNOWN_U
+        u["score"] = float(np.hypot(u["score"], rules.oxidation_weight * UNKNOWN_U))
     return SpectralAnalysis(
-        usable="saturated" not in flags and "channel_dark" not in flags,
+        usable=not {"saturated", "channel_dark", "brighter_than_white"} & set(flags),
         freshness_index=rounded_score(value["freshness"]),
         freshness_index_u=min(0.5, u["freshness"]),
         fat_quality_index=rounded_score(value["fat_quality"]),

@@ -84,15 +84,19 @@ def _active_set(gram: Array, moment: Array) -> list[int]:
         if gradient[best] <= 1e-10 * float(np.abs(moment).max()):
             break
         active = sorted([*active, best])
-        while active:
-            trial = np.linalg.solve(gram[np.ix_(active, active)], moment[active])
-            if trial.min() > 0.0:
-                break
+        trial = _solve(gram, moment, active)
+        while active and float(trial.min()) <= 0.0:
             active = _retreat(active, solution, trial)
+            trial = _solve(gram, moment, active)
         solution = np.zeros(4)
-        if active:
-            solution[active] = trial
+        solution[active] = trial
     return active
+
+
+def _solve(gram: Array, moment: Array, active: list[int]) -> Array:
+    if not active:
+        return np.zeros(0)
+    return np.asarray(np.linalg.solve(gram[np.ix_(active, active)], moment[active]), dtype=np.float64)
 
 
 def _retreat(active: list[int], solution: Array, trial: Array) -> list[int]:

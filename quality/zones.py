@@ -41,9 +41,9 @@ def _grown_by_edges(zones: int) -> int:
     return (_spread_sideways(zones) | zones << SIDE | zones >> SIDE) & ALL
 
 
-def interior(zones: int) -> int:
-    """Return the zones whose four edge neighbours all belong to the set; those at the border of the picture do not."""
-    return zones & ~_grown_by_edges(ALL & ~zones) & ~BORDER
+def core(zones: int) -> int:
+    """Return the zones all of whose eight neighbours belong to the set; those at the border of the picture do not."""
+    return zones & ~grown(ALL & ~zones) & ~BORDER
 
 
 def components(zones: int) -> list[int]:
