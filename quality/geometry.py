@@ -21,7 +21,7 @@ from quality.surface import Surface, judge_surface
 Array = NDArray[np.float64]
 
 VALID_STATUS = np.zeros(256, dtype=bool)
-VALID_STATUS[[5, 9]] = True  # UM3109 table 4: 5 is valid, 9 valid with a large pulse (merged targets)
+VALID_STATUS[[5, 6, 9, 10]] = True  # UM3109 table 4: valid, wrap-around unchecked, merged pulse, new target
 NOISE_PER_SIGMA = 0.6  # measured on an L8: temporal scatter is 0.31 to 0.92 of the sigma that the chip reports
 DETECTION_SIGMAS = 5.0  # 64 zones, and at least three connected ones: no false product in years
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
@@ -186,42 +186,23 @@ def _judge(
     calibration: TofCalibration,
     recipe: Recipe,
 ) -> TofAnalysis:
-    product = zones.zone_mask(piece)
-    region = zones.zone_mask(zones.grown(piece))
-    out_of_view = _is_cut(picture.height, piece)
-    if out_of_view:
-        picture.flags.append("out_of_view")
-    volume, volume_u = _volume(picture, region, calibration)
-    height = picture.height * calibration.upright
-    height_max = float(height[product].max())
-    x, y = calibration.tangents
-    surface = judge_surface(
-        x * picture.z,
-        y * picture.z,
-        height,
-        noise=picture.noise,
-        piece=piece,
-        measured=picture.measured,
-        rules=recipe.tof,
-    )
-    if int(product[_LIT].sum()) < LIT_ZONES_MIN:
-        picture.flags.append("off_centre")
-    if not surface.judged:
-        picture.flags.append("surface_unjudged")
-    verdict = _score(surface, volume, volume_u, validity=_validity(picture, region), recipe=recipe)
+    product, region = zones.zone_mask(piece), zones.zone_mask(zones.grown(piece))
     seen = product & picture.measured
-    avg_distance, std_distance = _mean_std(distance_mm[seen])
-    avg_reflectance, _ = _mean_std(reflectance_pct[seen & np.isfinite(reflectance_pct)])
+    volume, volume_u = _volume(picture, region, calibration)
     mass = volume * 1e-3 * recipe.density_g_cm3
+    surface = _surface(picture, piece, calibration, recipe)
+    verdict = _score(surface, volume, volume_u, validity=_validity(picture, region), recipe=recipe)
+    avg_distance, std_distance = _mean_std(distance_mm[seen])
+    _flag(picture, piece, product, surface)
     return TofAnalysis(
         product_present=True,
-        out_of_view=out_of_view,
+        out_of_view="out_of_view" in picture.flags,
         volume_mm3=volume,
         volume_mm3_u=volume_u,
         mass_g=mass,
         mass_g_u=mass * sqrt((volume_u / max(volume, 1.0)) ** 2 + DENSITY_RELATIVE_U**2),
         footprint_mm2=float((calibration.zone_solid * picture.z**2)[product].sum()),
-        height_max_mm=height_max,
+        height_max_mm=float(picture.height[product].max()) * calibration.upright,
         roughness_mm=surface.roughness_mm,
         surface_uniformity=surface.uniformity,
         surface_uniformity_u=surface.uniformity_u,
@@ -232,14 +213,36 @@ def _judge(
         grade=grade_of(verdict.score, recipe.grade_limits),
         avg_distance_mm=avg_distance,
         std_distance_mm=std_distance,
-        avg_reflectance=avg_reflectance,
+        avg_reflectance=_mean_std(reflectance_pct[seen & np.isfinite(reflectance_pct)])[0],
         brightness_per_mm2=_brightness(picture, calibration),
         valid_zones=int(picture.measured.sum()),
-        height_mm=height,
+        height_mm=picture.height * calibration.upright,
         product=product,
         belt_shift_mm=picture.belt_shift_mm,
         flags=tuple(picture.flags),
     )
+
+
+def _surface(picture: _Picture, piece: int, calibration: TofCalibration, recipe: Recipe) -> Surface:
+    tan_x, tan_y = calibration.tangents
+    return judge_surface(
+        tan_x * picture.z,
+        tan_y * picture.z,
+        picture.height * calibration.upright,
+        noise=picture.noise,
+        piece=piece,
+        measured=picture.measured,
+        rules=recipe.tof,
+    )
+
+
+def _flag(picture: _Picture, piece: int, product: NDArray[np.bool_], surface: Surface) -> None:
+    if _is_cut(picture.height, piece):
+        picture.flags.append("out_of_view")
+    if int(product[_LIT].sum()) < LIT_ZONES_MIN:
+        picture.flags.append("off_centre")
+    if not surface.judged:
+        picture.flags.append("surface_unjudged")
 
 
 @dataclass(frozen=True, slots=True)

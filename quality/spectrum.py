@@ -221,7 +221,17 @@ def _assemble(
     )
 
 
-_FIGURES = ("haem", "methaem", "yellow", "scatter", "lightness", "oxidation", "fat_quality", "freshness", "score")
+_FIGURES: tuple[str, ...] = (
+    "haem",
+    "methaem",
+    "yellow",
+    "scatter",
+    "lightness",
+    "oxidation",
+    "fat_quality",
+    "freshness",
+    "score",
+)
 
 
 def _figures(

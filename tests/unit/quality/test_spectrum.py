@@ -104,7 +104,7 @@ def test_unequal_halves_are_balanced_and_told(first: float, second: float) -> No
     nine = reflectance()
     mean = (first + second) / 2.0
     still, moved = judge(nine, level=mean), judge(nine, halves=(first, second))
-    np.testing.assert_allclose(moved.reflectance, still.reflectance, rtol=0.01)
+    np.testing.assert_allclose(moved.reflectance, still.reflectance, rtol=0.01, atol=0.003)  # counts are whole
     unequal = abs(first - second) / mean
     if unequal > 0.06:
         assert "moved_between_halves" in moved.flags
