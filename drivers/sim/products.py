@@ -22,9 +22,9 @@ CLASSES = ("A+", "A", "B", "C", "REJECT")
 DECK = ("A+", "A+", "A", "A", "A", "B", "B", "C", "C", "REJECT")  # ten pieces, shuffled anew each time
 
 Map = NDArray[np.float32]
-_AXIS_MM = np.arange(-HALF_WIDTH_MM, HALF_WIDTH_MM + 1, GRID_MM, dtype=np.float64)
-_X_MM, _Y_MM = np.meshgrid(_AXIS_MM, _AXIS_MM)
-_WAVES_PER_MM = np.hypot(*np.meshgrid(np.fft.rfftfreq(_AXIS_MM.size), np.fft.fftfreq(_AXIS_MM.size)))
+_AXIS_MM = np.arange(-HALF_WIDTH_MM, HALF_WIDTH_MM + 1, GRID_MM, dtype=np.float32)
+_WAVES = 16  # of which the unevenness is made
+_WAVE_MM = (26.0, 55.0)  # their lengths: what an 8 x 8 picture can just resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,49 +128,66 @@ def _natural(number: int) -> int:
 
 def _heights(rng: np.random.Generator, making: Making, volume_mm3: float) -> Map:
     top_mm = 60.0 * (volume_mm3 / 6e5) ** (1 / 3) * rng.uniform(0.94, 1.06)
-    turn = np.radians(rng.uniform(-6.0, 6.0))
-    shift_x, shift_y = rng.uniform(-2.5, 2.5, 2)
-    x = (_X_MM - shift_x) * np.cos(turn) + (_Y_MM - shift_y) * np.sin(turn)
-    y = (_Y_MM - shift_y) * np.cos(turn) - (_X_MM - shift_x) * np.sin(turn)
-    small_lobe = rng.uniform(0.80, 0.92), rng.uniform(-0.12, 0.12)  # height beside the large one's, and its offset
-    # A trial at length 100 mm gives the shape factor; volume grows with the square of the length.
-    trial = _lobes(x, y, 100.0, small_lobe) * top_mm
-    length_mm = 100.0 * np.sqrt(volume_mm3 / (trial.sum() * GRID_MM**2))
-    smooth = _lobes(x, y, float(length_mm), small_lobe) * top_mm
-    uneven = smooth + _unevenness(rng, making, smooth, float(length_mm))
-    heights = np.where(smooth > FOOTPRINT_MIN_MM, np.maximum(uneven, FOOTPRINT_MIN_MM), 0.0)
-    return (heights * (volume_mm3 / (heights.sum() * GRID_MM**2))).astype(np.float32)
-
-
-def _lobes(
-    x: NDArray[np.float64], y: NDArray[np.float64], length_mm: float, small: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Two flattened caps that overlap, with a shallow furrow between them; highest point about 1."""
-    level, offset = small
-    large = _cap(x + 0.16 * length_mm, y, 0.34 * length_mm, 0.31 * length_mm)
-    other = level * _cap(x - 0.20 * length_mm, y - offset * 0.5 * length_mm, 0.29 * length_mm, 0.26 * length_mm)
-    return (large**6 + other**6) ** (1 / 6)
-
-
-def _cap(x: NDArray[np.float64], y: NDArray[np.float64], half_x: float, half_y: float) -> NDArray[np.float64]:
-    """A cap of height 1 that is flatter on top and steeper at its rim than an ellipsoid."""
-    inside = 1.0 - ((x / half_x) ** 2 + (y / half_y) ** 2)
-    return np.maximum(inside, 0.0) ** 0.4
-
-
-def _unevenness(
-    rng: np.random.Generator, making: Making, smooth: NDArray[np.float64], length_mm: float
-) -> NDArray[np.float64]:
-    """Bumps some 30 mm across, and dents; both fade out towards the rim, in mm."""
-    noise = np.fft.irfft2(
-        np.fft.rfft2(rng.standard_normal(smooth.shape)) * np.exp(-(((_WAVES_PER_MM - 1 / 40) * 90.0) ** 2)),
-        s=smooth.shape,
+    form = _Form(
+        turn=np.radians(rng.uniform(-6.0, 6.0)),
+        shift_mm=(float(rng.uniform(-2.5, 2.5)), float(rng.uniform(-2.5, 2.5))),
+        small_level=float(rng.uniform(0.80, 0.92)),
+        small_offset=float(rng.uniform(-0.06, 0.06)),
     )
-    uneven = noise / noise.std() * rng.uniform(*making.roughness_mm)
+    # A coarse trial at length 100 mm gives the shape factor; volume grows with the square of the length.
+    trial_mm3 = float(_lobes(_AXIS_MM[::4], form, 100.0).sum()) * top_mm * (4 * GRID_MM) ** 2
+    length_mm = 100.0 * float(np.sqrt(volume_mm3 / trial_mm3))
+    smooth = np.float32(top_mm) * _lobes(_AXIS_MM, form, length_mm)
+    uneven = smooth + _unevenness(rng, making, length_mm) * np.minimum(smooth / np.float32(15.0), np.float32(1.0))
+    heights = np.where(smooth > FOOTPRINT_MIN_MM, np.maximum(uneven, np.float32(FOOTPRINT_MIN_MM)), np.float32(0.0))
+    return heights * np.float32(volume_mm3 / (float(heights.sum(dtype=np.float64)) * GRID_MM**2))
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """turn: radians. small_level: height of the small lobe over the large one's. small_offset: sideways, per length."""
+
+    turn: float
+    shift_mm: tuple[float, float]
+    small_level: float
+    small_offset: float
+
+
+def _lobes(axis_mm: Map, form: _Form, length_mm: float) -> Map:
+    """Two flattened caps that overlap, with a shallow furrow between them; highest point about 1."""
+    x, y = np.meshgrid(axis_mm - np.float32(form.shift_mm[0]), axis_mm - np.float32(form.shift_mm[1]))
+    cosine, sine = np.float32(np.cos(form.turn) / length_mm), np.float32(np.sin(form.turn) / length_mm)
+    along: Map = (x * cosine + y * sine).astype(np.float32, copy=False)
+    across: Map = (y * cosine - x * sine).astype(np.float32, copy=False)
+    large = _cap(along + np.float32(0.16), across, 0.34, 0.31)
+    small = _cap(along - np.float32(0.20), across - np.float32(form.small_offset), 0.29, 0.26)
+    small *= np.float32(form.small_level)
+    large, small = large * large, small * small
+    return np.cbrt(np.sqrt(large * large * large + small * small * small))
+
+
+def _cap(x: Map, y: Map, half_x: float, half_y: float) -> Map:
+    """A cap of height 1 that is flatter on top and steeper at its rim than an ellipsoid."""
+    inside = np.float32(1.0) - (x * x * np.float32(1 / half_x**2) + y * y * np.float32(1 / half_y**2))
+    return np.maximum(inside, np.float32(0.0)) ** np.float32(0.4)
+
+
+def _unevenness(rng: np.random.Generator, making: Making, length_mm: float) -> Map:
+    """Bumps of some centimetres, and dents, in mm. Waves and dents are products of a row and a column."""
+    waves_mm = rng.uniform(*_WAVE_MM, _WAVES)
+    heading, phase = rng.uniform(0.0, 2 * np.pi, _WAVES), rng.uniform(0.0, 2 * np.pi, _WAVES)
+    along_x = np.outer(_AXIS_MM, 2 * np.pi * np.cos(heading) / waves_mm) + phase
+    along_y = np.outer(_AXIS_MM, 2 * np.pi * np.sin(heading) / waves_mm)
+    amplitude = rng.uniform(*making.roughness_mm) * np.sqrt(2.0 / _WAVES)
+    rows = np.hstack((np.cos(along_y), -np.sin(along_y))) * amplitude
+    columns = np.hstack((np.cos(along_x), np.sin(along_x))).T
+    # Not `rows @ columns`: for a product of this size BLAS wakes threads that burn more time than it takes.
+    uneven = np.einsum("yk,kx->yx", rows.astype(np.float32), np.ascontiguousarray(columns, dtype=np.float32))
     for _ in range(int(rng.integers(making.dents[0], making.dents[1], endpoint=True))):
-        at_x, at_y = rng.uniform(-0.34, 0.34) * length_mm, rng.uniform(-0.16, 0.16) * length_mm
-        width = rng.uniform(10.0, 16.0)
-        uneven = uneven - rng.uniform(*making.dent_mm) * np.exp(
-            -((_X_MM - at_x) ** 2 + (_Y_MM - at_y) ** 2) / (2 * width**2)
+        depth_mm, width_mm = rng.uniform(*making.dent_mm), rng.uniform(10.0, 16.0)
+        row, column = (
+            np.exp(-((_AXIS_MM - np.float32(part * length_mm)) ** 2) / np.float32(2 * width_mm**2))
+            for part in (rng.uniform(-0.16, 0.16), rng.uniform(-0.34, 0.34))
         )
-    return uneven * np.clip(smooth / 15.0, 0.0, 1.0)
+        uneven -= np.float32(depth_mm) * np.outer(row, column)
+    return uneven

@@ -304,3 +304,16 @@ def test_others_may_use_the_library_in_their_own_time(monkeypatch: pytest.Monkey
     adafruit_as7341.sleep(0.25)
     assert slept == [0.25]
     assert adafruit_as7341.monotonic() > 0.0
+
+
+class StutteringClock(VirtualClock):
+    """The process is stopped for ten seconds at every sleep, as on a machine that swaps."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds + 10.0)
+
+
+def test_a_stopped_process_is_not_a_broken_sensor() -> None:
+    rig = Rig(clock=StutteringClock())
+    rig.driver.start()
+    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
