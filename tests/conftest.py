@@ -1,3 +1,10 @@
 """Loads the fixtures of `tests/kit`: one plugin per resource, a test names what it needs and nothing else."""
 
-pytest_plugins = ["tests.kit.fix_broker", "tests.kit.fix_chaos", "tests.kit.fix_database", "tests.kit.fix_messaging"]
+# In an order in which none imports a later one: pytest must see each before it is imported.
+pytest_plugins = [
+    "tests.kit.fix_broker",
+    "tests.kit.fix_chaos",
+    "tests.kit.fix_database",
+    "tests.kit.fix_messaging",
+    "tests.kit.fix_ingest",
+]

@@ -13,7 +13,7 @@ Errors:
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -128,7 +128,7 @@ def status(dsn: str, folder: Path, *, timescale: Timescale = "auto") -> list[Sta
 
 
 @contextmanager
-def _connected(dsn: str) -> Iterator[Connection]:
+def _connected(dsn: str) -> Generator[Connection]:
     try:
         connection: Connection = psycopg.connect(dsn, autocommit=True, row_factory=tuple_row)
     except psycopg.OperationalError as error:
@@ -138,7 +138,7 @@ def _connected(dsn: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def _locked(dsn: str) -> Iterator[Connection]:
+def _locked(dsn: str) -> Generator[Connection]:
     """Connect and hold the lock for as long as the session lives: it ends with us, however we end."""
     with _connected(dsn) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))

@@ -177,7 +177,8 @@ CREATE TABLE sqal_alert_state (
     acknowledged_by VARCHAR(200),
     shelved_until TIMESTAMPTZ,
     shelved_reason VARCHAR(500),
-    sample_id VARCHAR(100),
+    sample_id VARCHAR(100),                   -- of the last occurrence, as is
+    alert_id INTEGER,                         -- its row in sqal_alerts
     message TEXT NOT NULL,
     params JSONB NOT NULL DEFAULT '{}',
     updated_at TIMESTAMPTZ NOT NULL DEFAULT NOW()

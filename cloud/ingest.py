@@ -1,0 +1,370 @@
+"""Ingest: MQTT to rows. Take a batch, commit it, send the receipts, only then acknowledge to the broker.
+
+A broker's PUBACK promises nothing about a database, so a device keeps a message until our receipt says that it is
+committed, and we keep the broker's copy alive until then too. Whatever dies in between, the message comes again and the
+database tells that it is there already.
+
+What is held: at most `held_messages_max` messages, from the broker's socket to the acknowledgement; past that the
+socket is not read. While the database is away the batch waits, `_host` says offline (devices then keep their backlog),
+and after a keep-alive we leave the broker on purpose: its session for us keeps the rest. One ingester is active for a
+shard: it holds a lock in the very database session that writes. A stand-by waits for that lock.
+
+A newcomer's trap: receipts go out on a second connection. The first one is not read while it is full, and then neither
+are the broker's answers to what is published on it.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import psycopg
+import structlog
+
+from cloud.broker import inbound_client, outbound_client, subscriptions
+from cloud.commit import Message, Refused, Rules, Settled, Stored, commit
+from cloud.judge import Refusal, judge
+from cloud.publish import Publisher
+from cloud.settings import Settings
+from cloud.store import outbox
+from cloud.store.queries import Queries
+from cloud.store.samples import Place
+from cloud.store.session import Connection, close_quietly, open_session, read_registry, take_shard
+from messaging import Delivery, MessagingError, SessionTakenOverError, StateChange
+from messaging.backoff import FullJitter
+
+log = structlog.get_logger("ingest")
+
+BATCHES_AHEAD = 1  # judged while the one before is being committed
+STANDBY_POLL_S = 0.5  # how often a stand-by looks whether the lock is free
+REFRESH_S = 2.0  # the registry; by it a lost session, and with it a lost lock, is noticed without any traffic
+TRIM_S = 600.0  # dead letters
+DRAIN_S = 4.0  # to commit what is in hand after the wish to stop
+OUTBOX_ROWS = 100
+
+Result = TypeVar("Result")
+Work = Callable[[Connection], Awaitable[Result]]
+
+
+class ShardLostError(Exception):
+    """Somebody else is the active ingester now."""
+
+
+@dataclass(slots=True)
+class IngestCounters:
+    """Totals since the start."""
+
+    accepted_total: int = 0
+    duplicates_total: int = 0
+    rejected_total: int = 0
+    held_total: int = 0
+    batches_total: int = 0
+    database_losses_total: int = 0
+    receipts_unsent_total: int = 0  # the broker was away; the device asks again by sending again
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries in order of arrival, and what each was judged to be."""
+
+    deliveries: list[Delivery] = field(default_factory=list[Delivery])
+    messages: list[Message] = field(default_factory=list[Message])
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(UTC)
+
+
+async def run_ingest(
+    settings: Settings,
+    *,
+    sql: Path,
+    stop: asyncio.Event,
+    rng: random.Random,
+    now: Callable[[], datetime] = utc_now,
+    on_active: Callable[[], None] = lambda: None,
+    counters: IngestCounters | None = None,
+) -> None:
+    """Ingest until `stop`; `sql` is the folder with `queries/`. `on_active` is called whenever we begin to receive.
+
+    Raises what no retry can mend: a broken query file, a refused subscription, a defect. Neither a database nor a
+    broker that is away ends it.
+    """
+    queries = Queries(sql / "queries")
+    rules = Rules(queries=queries, language=settings.ingest.language, now=now, new_id=uuid.uuid4)
+    totals = counters if counters is not None else IngestCounters()
+    while not stop.is_set():
+        connection = await _until(stop, _become_active(settings, queries, rng))
+        if connection is None:
+            return
+        ingester = Ingester(settings, rules, connection, rng=rng, counters=totals)
+        try:
+            await ingester.run(stop, on_active)
+        except* (ShardLostError, SessionTakenOverError) as lost:
+            log.warning("another ingester is active", why=[str(each) for each in lost.exceptions])
+        finally:
+            await ingester.close()
+
+
+class Ingester:
+    """The active ingester of a shard, for as long as it holds the lock."""
+
+    def __init__(
+        self, settings: Settings, rules: Rules, connection: Connection, *, rng: random.Random, counters: IngestCounters
+    ) -> None:
+        """Take over `connection`, which holds the lock of the shard."""
+        self._settings = settings
+        self._rules = rules
+        self._connection = connection
+        self._rng = rng
+        self._counters = counters
+        self._registry: Mapping[str, Place] = {}
+        self._database = asyncio.Lock()  # one user of the session at a time: transactions must not mix
+        self._is_database_there = True
+        self._is_subscribed = False
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_AHEAD)
+        self._outbox_filled = asyncio.Event()
+        self._outbox_filled.set()  # what an earlier run left behind
+        session = uuid.uuid4()
+        self._inbound = inbound_client(settings, rng=rng, on_state=self._on_state)
+        self._outbound = outbound_client(settings, rng=rng, session=session, on_state=self._on_state)
+        self._publisher = Publisher(self._outbound, settings=settings, session=session, now=rules.now)
+
+    async def run(self, stop: asyncio.Event, on_active: Callable[[], None]) -> None:
+        """Serve until `stop`, then commit what is in hand and say goodbye."""
+        self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._outbound)
+            await stack.enter_async_context(self._inbound)
+            async with asyncio.TaskGroup() as tasks:
+                collector = tasks.create_task(self._collect_forever(), name="ingest.collect")
+                others = [
+                    tasks.create_task(self._subscribe(on_active), name="ingest.subscribe"),
+                    tasks.create_task(self._write_forever(), name="ingest.write"),
+                    tasks.create_task(self._publish_outbox_forever(), name="ingest.outbox"),
+                    tasks.create_task(self._keep_house_forever(), name="ingest.house"),
+                    tasks.create_task(self._publisher.keep_host_state(), name="ingest.host"),
+                ]
+                await stop.wait()
+                collector.cancel()
+                await self._drain()
+                for task in others:
+                    task.cancel()
+            await self._publisher.say_goodbye()
+
+    async def close(self) -> None:
+        """Close the database session, and with it give up the lock."""
+        try:
+            await close_quietly(self._connection)
+        except (psycopg.Error, TimeoutError) as error:
+            log.warning("the database session was left behind", why=str(error))
+
+    async def _subscribe(self, on_active: Callable[[], None]) -> None:
+        """Devices hear that somebody stores only once nothing they send can pass us by."""
+        await self._inbound.subscribe(*subscriptions(self._settings))
+        self._is_subscribed = True
+        self._say_state()
+        log.info("active", shard=self._settings.ingest.shard)
+        on_active()
+
+    async def _collect_forever(self) -> None:
+        limits = self._settings.ingest
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = Batch()
+            self._take(batch, await self._inbound.next_batch(limits.batch_rows_max))
+            deadline = loop.time() + limits.batch_age_s
+            while (room := limits.batch_rows_max - len(batch.messages)) > 0:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        arrived = await self._inbound.next_batch(room)
+                except TimeoutError:
+                    break
+                self._take(batch, arrived)
+            await self._queue.put(batch)
+
+    def _take(self, batch: Batch, deliveries: Sequence[Delivery]) -> None:
+        batch.deliveries.extend(deliveries)
+        batch.messages.extend(self._judged(each.topic, each.payload) for each in deliveries)
+
+    def _judged(self, topic: str, payload: bytes) -> Message:
+        future_s_max = self._settings.ingest.future_s_max
+        verdict = judge(topic, payload, registry=self._registry, now=self._rules.now(), future_s_max=future_s_max)
+        return Message(topic, payload, verdict)
+
+    async def _write_forever(self) -> None:
+        while True:
+            batch = await self._queue.get()
+            await self._settle(batch)
+            self._queue.task_done()
+
+    async def _settle(self, batch: Batch) -> None:
+        """Commit, then receipts, then acknowledge: the order is the promise."""
+        settled = await self._use(lambda connection: self._commit(connection, batch.messages))
+        self._count(settled)
+        self._counters.receipts_unsent_total += await self._publisher.tell(settled)
+        for delivery in batch.deliveries:
+            self._inbound.ack(delivery)
+        self._outbox_filled.set()
+
+    async def _commit(self, connection: Connection, messages: Sequence[Message]) -> list[Settled]:
+        """A device may have been registered a moment ago: strangers are judged again with a fresh registry."""
+        if any(isinstance(each.verdict, Refusal) and each.verdict.code == "unknown_device" for each in messages):
+            self._registry = await read_registry(connection, self._rules.queries)
+            messages = [
+                self._judged(each.topic, each.payload) if isinstance(each.verdict, Refusal) else each
+                for each in messages
+            ]
+        return await commit(connection, self._rules, messages)
+
+    async def _publish_outbox_forever(self) -> None:
+        while True:
+            await self._outbox_filled.wait()
+            self._outbox_filled.clear()
+            while waiting := await self._use(
+                lambda connection: outbox.waiting(connection, self._rules.queries, limit=OUTBOX_ROWS)
+            ):
+                try:
+                    await self._outbound.wait_connected()
+                    answers = [
+                        await self._outbound.submit(each.topic, each.payload, retain=each.retain) for each in waiting
+                    ]
+                    await asyncio.gather(*answers)
+                except MessagingError as error:
+                    log.warning("alarms wait for the broker", waiting=len(waiting), why=str(error))
+                    await asyncio.sleep(REFRESH_S)
+                    continue
+                done = [each.outbox_id for each in waiting]
+                await self._use(lambda connection, done=done: outbox.remove(connection, self._rules.queries, done))
+
+    async def _keep_house_forever(self) -> None:
+        limits = self._settings.ingest
+        loop = asyncio.get_running_loop()
+        trim_at = loop.time()
+        while True:
+            self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
+            if loop.time() >= trim_at:
+                trim_at = loop.time() + TRIM_S
+                trimmed = await self._use(
+                    lambda connection: outbox.trim_dead_letters(
+                        connection,
+                        self._rules.queries,
+                        age_s=limits.dead_letter_days * 86_400,
+                        bytes_max=limits.dead_letter_bytes_max,
+                    )
+                )
+                if trimmed:
+                    log.warning("dead letters beyond their bounds forgotten", count=trimmed)
+            await asyncio.sleep(REFRESH_S)
+
+    async def _use(self, work: Work[Result]) -> Result:
+        """Do `work` with the session, again and again until the database has done it. Raises ShardLostError."""
+        backoff = FullJitter(self._rng)
+        async with self._database:
+            while True:
+                try:
+                    return await work(self._connection)
+                except psycopg.Error as error:
+                    self._counters.database_losses_total += 1
+                    log.warning("the database is in trouble: everything waits for it", why=str(error).strip())
+                    await self._reopen(backoff)
+
+    async def _reopen(self, backoff: FullJitter) -> None:
+        """Wait for the database, with a new session that holds the lock. Raises ShardLostError."""
+        loop = asyncio.get_running_loop()
+        leave_at = loop.time() + self._settings.broker.keep_alive_s
+        self._set_database(there=False)
+        await self.close()
+        while True:
+            if loop.time() >= leave_at and self._inbound.connected:
+                await self._inbound.disconnect("the database is away: the session keeps what comes")
+            try:
+                self._connection = await open_session(self._settings.database.url, self._rules.queries)
+                is_ours = await take_shard(self._connection, self._rules.queries, self._settings.ingest.shard)
+            except psycopg.Error as error:
+                log.info("the database is away", why=str(error).strip())
+                await asyncio.sleep(backoff.next_delay_s())
+                continue
+            await asyncio.sleep(backoff.next_delay_s())  # it may be the work that fails: not in a hot loop
+            if not is_ours:
+                raise ShardLostError(f"the lock of shard {self._settings.ingest.shard} is held by another session")
+            self._set_database(there=True)
+            self._inbound.reconnect()
+            return
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._queue.join()
+        except TimeoutError:
+            log.warning("stopped with work in hand: the broker keeps it", batches=self._queue.qsize() + 1)
+
+    def _set_database(self, *, there: bool) -> None:
+        self._is_database_there = there
+        self._say_state()
+
+    def _on_state(self, _change: StateChange) -> None:
+        self._say_state()
+
+    def _say_state(self) -> None:
+        self._publisher.set_online(online=self._is_database_there and self._is_subscribed and self._inbound.connected)
+
+    def _count(self, settled: Sequence[Settled]) -> None:
+        totals = self._counters
+        totals.batches_total += 1
+        for each in settled:
+            match each:
+                case Stored(is_new=True):
+                    totals.accepted_total += 1
+                case Stored():
+                    totals.duplicates_total += 1
+                case Refused(refusal=refusal) if refusal.is_held:
+                    totals.held_total += 1
+                case Refused():
+                    totals.rejected_total += 1
+
+
+async def _become_active(settings: Settings, queries: Queries, rng: random.Random) -> Connection:
+    """Wait until the database is there and the shard's lock is ours."""
+    backoff = FullJitter(rng)
+    waits = False
+    while True:
+        try:
+            connection = await open_session(settings.database.url, queries)
+        except psycopg.Error as error:
+            log.info("the database is away", why=str(error).strip())
+            await asyncio.sleep(backoff.next_delay_s())
+            continue
+        try:
+            while not await take_shard(connection, queries, settings.ingest.shard):
+                if not waits:
+                    waits = True
+                    log.info("standing by: another ingester is active", shard=settings.ingest.shard)
+                await asyncio.sleep(STANDBY_POLL_S)
+        except psycopg.Error as error:
+            log.info("the database went away", why=str(error).strip())
+        except BaseException:
+            await connection.close()
+            raise
+        else:
+            return connection
+
+
+async def _until(stop: asyncio.Event, work: Awaitable[Result]) -> Result | None:
+    """Return the result of `work`, or None when `stop` comes first."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])

@@ -1,0 +1,64 @@
+"""Which alerts a sample or an event calls for, in words of the site's language. Pure."""
+
+from cloud.alerts import Observation, Occurrence
+from cloud.judge import EventFact, SampleFact
+from contract.bounds import Severity
+from quality.alerts import violations
+from quality.recipe import AlertLimits
+from quality.texts import Language, text
+
+LIMITS = AlertLimits()
+
+# What happens at a device and wants a person: the kind of event, the words.
+EVENT_ALERTS: dict[str, tuple[Severity, str, str]] = {
+    "ungraded": ("critical", "Produit non classé : {reason}", "Product not graded: {reason}"),
+    "sensor_fault": ("critical", "Défaut de capteur : {reason}", "Sensor fault: {reason}"),
+    "gap": ("warning", "Mesures perdues : {reason}", "Measurements lost: {reason}"),
+}
+
+
+def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Language) -> Observation:
+    """Apply the five rules to a sample; `lot_id` as stored."""
+    sample = fact.sample
+    found = violations(
+        final_score=sample.fusion.final_score,
+        final_grade=sample.fusion.final_grade,
+        oxidation_index=sample.as7341.analysis.oxidation_index,
+        freshness_index=sample.as7341.analysis.freshness_index,
+        limits=LIMITS,
+    )
+    return Observation(
+        device_id=sample.device_id,
+        site_code=fact.place.site_code,
+        line=fact.place.line,
+        at=sample.timestamp,
+        lot_id=lot_id,
+        sample_id=sample.sample_id,
+        occurrences=[
+            Occurrence(
+                each.alert_type, each.severity, text(each.alert_type, each.parameters, language), each.parameters
+            )
+            for each in found
+        ],
+    )
+
+
+def observation_of_event(fact: EventFact, *, language: Language) -> Observation | None:
+    """Return what an event says about alerts; None for the many kinds that say nothing."""
+    event = fact.event
+    known = EVENT_ALERTS.get(event.kind)
+    if known is None:
+        return None
+    severity, french, english = known
+    reason = event.reason.code if event.reason else (event.gap.reason if event.gap else event.kind)
+    words = (french if language == "fr" else english).format(reason=reason)
+    return Observation(
+        device_id=event.device_id,
+        site_code=fact.place.site_code,
+        line=fact.place.line,
+        at=event.timestamp,
+        lot_id=event.lot_id,
+        sample_id=None,
+        occurrences=[Occurrence(event.kind, severity, words, {"reason": reason})],
+        keeps_the_rest=False,
+    )
