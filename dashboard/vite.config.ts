@@ -3,7 +3,7 @@
  *
  * Swagger UI is copied beside it, so that the interactive API documentation needs no internet either.
  */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import react from '@vitejs/plugin-react';
@@ -25,12 +25,10 @@ function copySwagger(): Plugin {
   return {
     name: 'copy-swagger-ui',
     apply: 'build',
-    closeBundle() {
-      const source = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
-      const target = join(SITE_ROOT, 'vendor', 'swagger-ui');
-      mkdirSync(target, { recursive: true });
+    generateBundle() {
+      const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
       for (const name of SWAGGER_FILES) {
-        copyFileSync(join(source, name), join(target, name));
+        this.emitFile({ type: 'asset', fileName: `vendor/swagger-ui/${name}`, source: readFileSync(join(folder, name)) });
       }
     },
   };

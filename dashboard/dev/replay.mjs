@@ -16,6 +16,7 @@ const { values: options } = parseArgs({
 });
 const STATIC = join(import.meta.dirname, '../../cloud/static');
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png' };
+const CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'";
 const DEVICES = [
   { device_id: 'ESP32_LL_01', device_name: 'Capteur Site Bretagne (LL)', site_code: 'LL', status: 'active' },
   { device_id: 'ESP32_LS_01', device_name: 'Capteur Site Pays de Loire (LS)', site_code: 'LS', status: 'active' },
@@ -44,10 +45,12 @@ const REFLECTED = [620, 840, 1180, 1560, 2140, 2520, 2710, 2650, 15200, 3050];
 const NAMES = ['F1_415nm', 'F2_445nm', 'F3_480nm', 'F4_515nm', 'F5_555nm', 'F6_590nm', 'F7_630nm', 'F8_680nm', 'Clear', 'NIR'];
 
 function reasonsFor(grade, analysis, oxidation) {
-  if (grade === 'A+') return [{ code: 'all_good', params: {} }];
-  if (oxidation > 0.6) return [{ code: 'oxidation_high', params: { value: oxidation, limit: 0.7 } }];
+  const limit = { 'A+': 0.9, A: 0.75, B: 0.6, C: 0.45, REJECT: 0.45 }[grade];
+  const decided = { code: 'grade', params: { grade, score: analysis.quality_score, limit } };
+  if (grade === 'A+') return [decided, { code: 'near_limit', params: { grade: 'A', limit: 0.9, probability: 0.72 } }];
+  if (oxidation > 0.6) return [decided, { code: 'oxidation_high', params: { value: oxidation, limit: 0.25 } }];
   if (analysis.surface_uniformity < 0.8) {
-    return [{ code: 'uniformity_low', params: { value: analysis.surface_uniformity, limit: 0.8 } }];
+    return [decided, { code: 'surface_uniformity_low', params: { value: analysis.surface_uniformity, limit: 0.8 } }];
   }
   return [];
 }
@@ -184,7 +187,7 @@ const server = createServer((request, response) => {
   }
   const path = join(STATIC, normalize(url.pathname === '/' ? '/index.html' : url.pathname));
   if (!path.startsWith(STATIC) || !existsSync(path)) response.writeHead(404).end();
-  else createReadStream(path).pipe(response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'text/plain' }));
+  else createReadStream(path).pipe(response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'text/plain', 'Content-Security-Policy': CSP }));
 });
 
 server.on('upgrade', (request, socket, head) => {

@@ -39,10 +39,10 @@ export function plusMinus(measured: Measured, language: Language, decimals: numb
   return measured.uncertainty === null ? '' : `±\u202f${decimal(measured.uncertainty * scale, language, decimals)}`;
 }
 
-/** An age: `0,4 s`, `12 s`, `3 min`, `2 h`, `5 j` / `5 d`. */
+/** An age: `< 1 s`, `12 s`, `3 min`, `2 h`, `5 j` / `5 d`. */
 export function age(ms: number, language: Language): string {
   const seconds = ms / 1_000;
-  if (seconds < 10) return `${decimal(seconds, language, 1)}\u00a0s`;
+  if (seconds < 1) return '<\u00a01\u00a0s';
   if (seconds < 120) return `${decimal(Math.floor(seconds), language)}\u00a0s`;
   if (seconds < 7_200) return `${decimal(Math.floor(seconds / 60), language)}\u00a0min`;
   if (seconds < 172_800) return `${decimal(Math.floor(seconds / 3_600), language)}\u00a0h`;

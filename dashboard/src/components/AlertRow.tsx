@@ -1,6 +1,6 @@
 import type { Alert } from '../domain/types';
 import { alertWords } from '../domain/wording';
-import { momentOf, utc } from '../format';
+import { decimal, momentOf, utc } from '../format';
 import { useTexts } from '../i18n';
 import { useAlerts } from '../stores/alerts';
 import { usePreferences } from '../stores/preferences';
@@ -60,7 +60,12 @@ export function AlertRow({ alert, siteCode }: AlertRowProps) {
       </time>
       <span className="alert-where">{where}</span>
       <span className="alert-words">
-        <strong>{title}</strong> <span>{detail}</span>
+        <strong>
+          {title}
+          {t.colon}
+        </strong>
+        <span>{detail}</span>
+        {alert.occurrences > 1 && <span className="quiet"> {t.alerts.times(decimal(alert.occurrences, language))}</span>}
       </span>
       <span className="alert-action">
         <Acknowledge alert={alert} subject={`${title}, ${where}`} />

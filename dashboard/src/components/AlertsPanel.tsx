@@ -1,27 +1,16 @@
 import { useState } from 'react';
-import type { Alert, Device } from '../domain/types';
 import { useTexts } from '../i18n';
-import { useAlerts } from '../stores/alerts';
+import { pendingAlerts, useAlerts } from '../stores/alerts';
 import { useFleet } from '../stores/fleet';
 import { usePreferences } from '../stores/preferences';
 import { AlertRow } from './AlertRow';
 import { Segmented } from './Segmented';
-import { alertSite, useDevices } from './useShown';
+import { alertSite, useDevices, useFilteredAlerts } from './useShown';
 
 /** Rows on the page; the list is sorted by urgency, so what is left out is the least of it. */
 const ROWS_MAX = 50;
 
 type View = 'pending' | 'all';
-
-function useFiltered(alerts: readonly Alert[], devices: readonly Device[]): readonly Alert[] {
-  const siteCode = usePreferences((state) => state.siteCode);
-  const deviceId = usePreferences((state) => state.deviceId);
-  return alerts.filter(
-    (alert) =>
-      (siteCode === null || alertSite(alert, devices) === siteCode) &&
-      (deviceId === null || alert.deviceId === deviceId || alert.deviceId === null),
-  );
-}
 
 function Operator() {
   const { t } = useTexts();
@@ -58,9 +47,9 @@ export function AlertsPanel() {
   const [view, setView] = useState<View>('pending');
   const alerts = useAlerts((state) => state.alerts);
   const devices = useDevices();
-  const filtered = useFiltered(alerts, devices);
-  const pending = filtered.filter((alert) => !alert.isAcknowledged);
-  const hidden = alerts.filter((alert) => !alert.isAcknowledged).length - pending.length;
+  const filtered = useFilteredAlerts();
+  const pending = pendingAlerts(filtered);
+  const hidden = pendingAlerts(alerts).length - pending.length;
   const shown = (view === 'pending' ? pending : filtered).slice(0, ROWS_MAX);
   return (
     <section className="card alerts" id="alerts" aria-labelledby="alerts-title" tabIndex={-1}>

@@ -19,7 +19,7 @@ export function ConnectionState() {
     <div className={`connection is-${state}`} data-testid="connection-state" data-state={state}>
       <span className="connection-mark" aria-hidden="true" />
       <span className="connection-words">
-        <strong role="status" aria-label={`${t.connection.label} : ${t.connection[state]}`}>
+        <strong role="status" aria-label={`${t.connection.label}${t.colon}${t.connection[state]}`}>
           {t.connection[state]}
         </strong>
         <span className="quiet">{newest === null ? t.connection.never : t.connection.newest(age(newest, language))}</span>

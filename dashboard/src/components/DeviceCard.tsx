@@ -1,8 +1,9 @@
-import { reasonText } from '../domain/wording';
+import { isDoubt, plainReason, reasonText } from '../domain/wording';
 import type { Device, FusionResult } from '../domain/types';
 import { age, percent, plusMinus, score, timeOfDay, utc } from '../format';
 import { useTexts } from '../i18n';
 import { ageMs, STALE_AFTER_MS } from '../live/freshness';
+import { useFleet } from '../stores/fleet';
 import { useLive, type Arrival, type HistoryEntry } from '../stores/live';
 import { GradeBadge } from './GradeBadge';
 import { GradeStrip } from './GradeStrip';
@@ -48,23 +49,27 @@ function Verdict({ device, fusion }: { readonly device: Device; readonly fusion:
 
 function Reasons({ fusion }: { readonly fusion: FusionResult }) {
   const { t, language } = useTexts();
-  const words = fusion.reasons.map((reason) => reasonText(reason, t, language));
+  const said = fusion.reasons.map((reason) => reason.code);
+  const doubts = [...fusion.reasons.filter(isDoubt), ...fusion.flags.filter((code) => !said.includes(code)).map(plainReason)];
+  const words = fusion.reasons.filter((reason) => !isDoubt(reason)).map((reason) => reasonText(reason, t, language));
   return (
     <p className="reasons">
       {words.length === 0 ? (
         <span className="quiet">{t.reasons.none}</span>
       ) : (
         <>
-          <strong>{t.grades[fusion.grade]}</strong>
-          {language === 'fr' ? '\u00a0: ' : ': '}
+          <strong>
+            {t.grades[fusion.grade]}
+            {t.colon}
+          </strong>
           {words.join(' ; ')}
         </>
       )}
-      {fusion.flags.length > 0 && (
+      {doubts.length > 0 && (
         <span className="flags">
           {t.card.flags}
-          {language === 'fr' ? '\u00a0: ' : ': '}
-          {fusion.flags.map((code) => reasonText({ code, params: {} }, t, language)).join(', ')}
+          {t.colon}
+          {doubts.map((doubt) => reasonText(doubt, t, language)).join(' ; ')}
         </span>
       )}
     </p>
@@ -107,6 +112,7 @@ export function DeviceCard({ device }: { readonly device: Device }) {
   const fusion = useLive((state) => state.latestFusion[device.id]);
   const arrival = useLive((state) => state.arrivals[device.id]);
   const history = useLive((state) => state.history[device.id]) ?? NO_HISTORY;
+  const state = useFleet((fleet) => fleet.deviceStates[device.id]);
   const heading = `device-${device.id}`;
   const isComplete = tof !== undefined && spectral !== undefined && fusion !== undefined && arrival !== undefined;
   return (
@@ -116,7 +122,11 @@ export function DeviceCard({ device }: { readonly device: Device }) {
           <h3 id={heading}>{device.id}</h3>
           <p className="quiet">{device.name ?? (device.siteCode === null ? '' : t.card.site(device.siteCode))}</p>
         </div>
-        {arrival !== undefined && <DataAge arrival={arrival} />}
+        {state === 'stopped' || state === 'lost' ? (
+          <span className="data-age is-stale">{t.card.states[state]}</span>
+        ) : (
+          arrival !== undefined && <DataAge arrival={arrival} />
+        )}
       </header>
       {isComplete ? (
         <div className="card-body">

@@ -13,7 +13,7 @@ export function GradeStrip({ entries }: { readonly entries: readonly HistoryEntr
   return (
     <figure className="strip">
       <figcaption>{label}</figcaption>
-      <div className="strip-bars" role="img" aria-label={`${label} : ${spoken.join(', ')}`} style={{ '--slots': HISTORY_MAX }}>
+      <div className="strip-bars" role="img" aria-label={`${label}${t.colon}${spoken.join(', ')}`} style={{ '--slots': HISTORY_MAX }}>
         {entries.map((entry) => (
           <span
             key={entry.sampleId}

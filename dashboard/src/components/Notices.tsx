@@ -5,6 +5,7 @@ import { useAlerts } from '../stores/alerts';
 import { useConnection } from '../stores/connection';
 import { useFleet } from '../stores/fleet';
 import { useMinute, useNow } from './useNow';
+import { useFilteredAlerts } from './useShown';
 
 /** Says that the server is gone, when the next try is, and lets a person try now. */
 export function OfflineNotice({ onRetry }: { readonly onRetry: () => void }) {
@@ -31,7 +32,7 @@ export function OfflineNotice({ onRetry }: { readonly onRetry: () => void }) {
 export function CriticalNotice() {
   const { t, language } = useTexts();
   const minuteMs = useMinute();
-  const first = useAlerts((state) => state.alerts[0]);
+  const [first] = useFilteredAlerts();
   if (first?.severity !== 'critical' || first.isAcknowledged) return null;
   const { title, detail } = alertWords(first, t, language);
   return (
@@ -40,12 +41,28 @@ export function CriticalNotice() {
         <strong>{t.alerts.severity.critical}</strong> <span>{momentOf(first.raisedAtMs, minuteMs, language)}</span>{' '}
         {first.deviceId !== null && <span>{first.deviceId}</span>}{' '}
         <span>
-          {title}, {detail}
+          {title}
+          {t.colon}
+          {detail}
         </span>
       </p>
       <a className="button" href="#alerts">
         {t.alerts.show}
       </a>
+    </div>
+  );
+}
+
+/** Says which link behind the server is missing, and what that means for the person. */
+export function LinksNotice() {
+  const { t } = useTexts();
+  const links = useConnection((state) => state.links);
+  const isOpen = useConnection((state) => state.status.phase === 'open');
+  if (links === null || !isOpen || (links.database && links.broker && links.storing)) return null;
+  const words = !links.broker ? t.links.broker : !links.database ? t.links.database : t.links.storing;
+  return (
+    <div className="notice notice-error" data-testid="links-notice">
+      <p role="alert">{words}</p>
     </div>
   );
 }

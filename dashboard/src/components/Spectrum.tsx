@@ -22,7 +22,7 @@ function Bars({ channels, counts, top, labelOf }: BarsProps) {
   return (
     <div className="bars">
       {channels.map((channel) => (
-        <div key={channel} className="bar" title={`${labelOf(channel)} : ${decimal(counts[channel], language)} ${t.spectrum.unit}`}>
+        <div key={channel} className="bar" title={`${labelOf(channel)}${t.colon}${decimal(counts[channel], language)} ${t.spectrum.unit}`}>
           <div className="bar-track">
             <div className={`bar-fill channel-${channel.split('_')[0] ?? ''}`} style={{ height: `${(counts[channel] / top) * 100}%` }} />
           </div>

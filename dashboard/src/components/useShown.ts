@@ -1,6 +1,7 @@
 /** What the filters let through. */
 import { useMemo } from 'react';
 import type { Alert, Device } from '../domain/types';
+import { useAlerts } from '../stores/alerts';
 import { useFleet } from '../stores/fleet';
 import { useLive } from '../stores/live';
 import { usePreferences } from '../stores/preferences';
@@ -37,3 +38,20 @@ export function useShownDevices(): readonly Device[] {
 /** Site of an alert: its own, else its device's. */
 export const alertSite = (alert: Alert, devices: readonly Device[]): string | null =>
   alert.siteCode ?? devices.find((device) => device.id === alert.deviceId)?.siteCode ?? null;
+
+/** The alerts of what is shown, by urgency. An alert of no device belongs to its whole site. */
+export function useFilteredAlerts(): readonly Alert[] {
+  const alerts = useAlerts((state) => state.alerts);
+  const devices = useDevices();
+  const siteCode = usePreferences((state) => state.siteCode);
+  const deviceId = usePreferences((state) => state.deviceId);
+  return useMemo(
+    () =>
+      alerts.filter(
+        (alert) =>
+          (siteCode === null || alertSite(alert, devices) === siteCode) &&
+          (deviceId === null || alert.deviceId === deviceId || alert.deviceId === null),
+      ),
+    [alerts, devices, siteCode, deviceId],
+  );
+}

@@ -9,10 +9,13 @@ import { channels, flags, matrix, measured, params, reasons } from './readings';
 import { fields, flag, identifier, instant, nonNegative, oneOf, optional, ShapeError, text, unit, type Fields } from './shape';
 import {
   GRADES,
+  DEVICE_STATES,
   SEVERITIES,
   type Alert,
+  type DeviceState,
   type FusionResult,
   type JoinedSample,
+  type Links,
   type SampleKey,
   type SpectralReading,
   type TofReading,
@@ -28,6 +31,8 @@ export type LiveEvent =
   | { readonly kind: 'latest'; readonly sentAtMs: number | null; readonly sample: JoinedSample }
   | { readonly kind: 'alert'; readonly alert: Alert }
   | { readonly kind: 'gap'; readonly missed: number }
+  | { readonly kind: 'links'; readonly links: Links }
+  | { readonly kind: 'device'; readonly deviceId: string; readonly state: DeviceState }
   | { readonly kind: 'other'; readonly type: string }
   | { readonly kind: 'unreadable'; readonly path: string; readonly problem: string };
 
@@ -101,11 +106,25 @@ function readAlert(payload: Fields): Alert {
     siteCode: optional(text)(payload['site_code'], 'payload.site_code'),
     sampleId: optional(identifier)(payload['sample_id'], 'payload.sample_id'),
     raisedAtMs: instant(payload['timestamp'], 'payload.timestamp'),
-    isAcknowledged: optional(flag)(payload['acknowledged'], 'payload.acknowledged') ?? false,
+    occurrences: optional(nonNegative)(payload['count'], 'payload.count') ?? 1,
+    // A shelved alert is nobody's task until its time is over.
+    isAcknowledged: payload['state'] === 'shelved' || (optional(flag)(payload['acknowledged'], 'payload.acknowledged') ?? false),
     acknowledgedBy: optional(text)(payload['acknowledged_by'], 'payload.acknowledged_by'),
     context: params(payload['data_context'], 'payload.data_context'),
   };
 }
+
+const readLinks = (payload: Fields): Links => ({
+  database: flag(payload['database_connected'], 'payload.database_connected'),
+  broker: flag(payload['broker_connected'], 'payload.broker_connected'),
+  storing: flag(payload['storing'], 'payload.storing'),
+});
+
+const readDeviceStatus = (payload: Fields): LiveEvent => ({
+  kind: 'device',
+  deviceId: text(payload['device_id'], 'payload.device_id'),
+  state: oneOf(DEVICE_STATES)(payload['status'], 'payload.status'),
+});
 
 function readSensor(payload: Fields, sentAtMs: number | null): LiveEvent {
   const sensor = oneOf(['VL53L8CH', 'AS7341'])(payload['sensor_type'], 'payload.sensor_type');
@@ -132,6 +151,10 @@ function readMessage(message: Fields): LiveEvent {
       return { kind: 'latest', sentAtMs, sample: sampleRow(message['data'], 'data') };
     case 'alert':
       return { kind: 'alert', alert: readAlert(fields(message['payload'], 'payload')) };
+    case 'system_status':
+      return { kind: 'links', links: readLinks(fields(message['payload'], 'payload')) };
+    case 'device_status':
+      return readDeviceStatus(fields(message['payload'], 'payload'));
     case 'gap':
       return { kind: 'gap', missed: missedCount(message) };
     default:

@@ -66,6 +66,7 @@ export const alertRow: Reader<Alert> = (value, path) => {
     siteCode: optional(text)(row['site_code'], `${path}.site_code`),
     sampleId: optional(identifier)(row['sample_id'], `${path}.sample_id`),
     raisedAtMs: instant(row['time'], `${path}.time`),
+    occurrences: 1,
     isAcknowledged: optional(flag)(row['is_acknowledged'], `${path}.is_acknowledged`) ?? false,
     acknowledgedBy: optional(text)(row['acknowledged_by'], `${path}.acknowledged_by`),
     context: params(row['data_context'], `${path}.data_context`),

@@ -100,6 +100,8 @@ export interface Alert {
   readonly siteCode: string | null;
   readonly sampleId: string | null;
   readonly raisedAtMs: number;
+  /** How often it happened since it was raised, when the message tells. */
+  readonly occurrences: number;
   readonly isAcknowledged: boolean;
   readonly acknowledgedBy: string | null;
   readonly context: ReasonParams;
@@ -111,6 +113,18 @@ export interface Device {
   readonly siteCode: string | null;
   readonly status: string | null;
 }
+
+/** Which links behind the live view stand. */
+export interface Links {
+  readonly database: boolean;
+  readonly broker: boolean;
+  /** Whether anybody stores what is measured. */
+  readonly storing: boolean;
+}
+
+export const DEVICE_STATES = ['online', 'stopped', 'lost'] as const;
+/** What a device last said of itself, or its broker of it: `stopped` on purpose, `lost` without a word. */
+export type DeviceState = (typeof DEVICE_STATES)[number];
 
 /** Key figures of the last 24 hours; `null` where there was nothing to average. */
 export interface Overview {

@@ -106,6 +106,7 @@ export class LiveFeed {
     useConnection.getState().setStatus(status);
     if (status.phase !== 'open') return;
     this.#joiner.reset();
+    useConnection.getState().setLinks(null);
     this.retry();
     void this.#catchUp();
   }
@@ -128,6 +129,13 @@ export class LiveFeed {
       case 'gap':
         useConnection.getState().reportMissed(event.missed);
         void this.#catchUp();
+        void this.#loadAlerts();
+        break;
+      case 'links':
+        useConnection.getState().setLinks(event.links);
+        break;
+      case 'device':
+        useFleet.getState().setDeviceState(event.deviceId, event.state);
         break;
       case 'unreadable':
         useConnection.getState().reportUnreadable(`${event.path} ${event.problem}`);

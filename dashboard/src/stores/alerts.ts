@@ -38,6 +38,7 @@ function newer(known: Alert | undefined, next: Alert): Alert {
     title: next.title ?? known.title,
     deviceId: next.deviceId ?? known.deviceId,
     siteCode: next.siteCode ?? known.siteCode,
+    occurrences: Math.max(next.occurrences, known.occurrences),
     isAcknowledged,
     acknowledgedBy: next.acknowledgedBy ?? (isAcknowledged ? known.acknowledgedBy : null),
     context: { ...known.context, ...next.context },
@@ -49,6 +50,39 @@ export function mergeAlerts(known: readonly Alert[], added: readonly Alert[]): r
   const byId = new Map(known.map((alert) => [alert.id, alert]));
   for (const alert of added) byId.set(alert.id, newer(byId.get(alert.id), alert));
   return [...byId.values()].sort(byUrgency).slice(0, ALERTS_MAX);
+}
+
+/** Rows of one device and rule are occurrences of one alert: at most one of them is open at a time. */
+const subjectOf = (alert: Alert): string => [alert.deviceId, alert.siteCode, alert.kind ?? alert.id].join('\n');
+
+/** The alerts to handle, one line each: the newest occurrence stands for all, with their count. */
+export function pendingAlerts(alerts: readonly Alert[]): readonly Alert[] {
+  const bySubject = new Map<string, Alert[]>();
+  for (const alert of alerts) {
+    if (!alert.isAcknowledged) bySubject.set(subjectOf(alert), [...(bySubject.get(subjectOf(alert)) ?? []), alert]);
+  }
+  return [...bySubject.values()].flatMap((group) => {
+    const [first, ...rest] = group.toSorted((a, b) => b.raisedAtMs - a.raisedAtMs);
+    if (first === undefined) return [];
+    const told = Math.max(...group.map((alert) => alert.occurrences));
+    return [{ ...first, occurrences: Math.max(told, rest.length + 1) }];
+  });
+}
+
+/** Acknowledging an alert acknowledges what happened under it so far, not what comes later. */
+function acknowledged(alerts: readonly Alert[], id: string, by: string): readonly Alert[] {
+  const target = alerts.find((alert) => alert.id === id);
+  if (target === undefined) return alerts;
+  const isMeant = (alert: Alert) => subjectOf(alert) === subjectOf(target) && alert.raisedAtMs <= target.raisedAtMs;
+  return alerts
+    .map((alert) => (!alert.isAcknowledged && isMeant(alert) ? { ...alert, isAcknowledged: true, acknowledgedBy: by } : alert))
+    .sort(byUrgency);
+}
+
+/** Whether an alert is worth saying aloud: to be handled, and not the one we know in another state. */
+function isNews(alert: Alert, known: readonly Alert[]): boolean {
+  const before = known.find((other) => other.id === alert.id);
+  return !alert.isAcknowledged && before?.raisedAtMs !== alert.raisedAtMs;
 }
 
 function without(states: AlertsState['acknowledging'], id: string): AlertsState['acknowledging'] {
@@ -66,7 +100,7 @@ export const useAlerts = create<AlertsState>()((set) => ({
   raise: (alert) => {
     set((state) => ({
       alerts: mergeAlerts(state.alerts, [alert]),
-      newest: alert.isAcknowledged ? state.newest : alert,
+      newest: isNews(alert, state.alerts) ? alert : state.newest,
     }));
   },
   acknowledge: async (id, by) => {
@@ -81,9 +115,7 @@ export const useAlerts = create<AlertsState>()((set) => ({
     }
     set((state) => ({
       acknowledging: without(state.acknowledging, id),
-      alerts: state.alerts
-        .map((alert) => (alert.id === id ? { ...alert, isAcknowledged: true, acknowledgedBy: by } : alert))
-        .sort(byUrgency),
+      alerts: acknowledged(state.alerts, id, by),
     }));
   },
 }));

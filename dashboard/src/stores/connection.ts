@@ -1,5 +1,6 @@
 /** What the page knows about its own connection, and what it could not use of what came. */
 import { create } from 'zustand';
+import type { Links } from '../domain/types';
 import type { SocketStatus } from '../live/socket';
 
 export interface ConnectionState {
@@ -11,6 +12,9 @@ export interface ConnectionState {
   readonly incomplete: number;
   /** Messages the server left out because this page was slow. */
   readonly missed: number;
+  /** The links behind the server, null until it says that one is missing. */
+  readonly links: Links | null;
+  readonly setLinks: (links: Links | null) => void;
   readonly setStatus: (status: SocketStatus) => void;
   readonly reportUnreadable: (problem: string) => void;
   readonly reportMissed: (count: number) => void;
@@ -23,6 +27,10 @@ export const useConnection = create<ConnectionState>()((set) => ({
   lastProblem: null,
   incomplete: 0,
   missed: 0,
+  links: null,
+  setLinks: (links) => {
+    set({ links });
+  },
   setStatus: (status) => {
     set({ status });
   },

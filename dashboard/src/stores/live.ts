@@ -54,9 +54,9 @@ export function mergeHistory(known: readonly HistoryEntry[], added: readonly His
   return [...bySample.values()].sort((a, b) => a.measuredAtMs - b.measuredAtMs).slice(-HISTORY_MAX);
 }
 
-/** A live sample always shows; one from the backlog or the database only where it is newer than what is shown. */
+/** A live sample always shows; one from the backlog or the database only where it isn't older than what is shown. */
 export function replaces(next: ArrivedSample, shown: Arrival | undefined): boolean {
-  return shown === undefined || !next.sample.fusion.isBacklog || next.measuredAtMs > shown.measuredAtMs;
+  return shown === undefined || !next.sample.fusion.isBacklog || next.measuredAtMs >= shown.measuredAtMs;
 }
 
 function show(state: LiveState, arrived: ArrivedSample): LiveState {

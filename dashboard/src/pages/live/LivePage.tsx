@@ -3,7 +3,7 @@ import { AlertsPanel } from '../../components/AlertsPanel';
 import { DeviceCard } from '../../components/DeviceCard';
 import { FilterBar } from '../../components/FilterBar';
 import { KpiRow } from '../../components/KpiRow';
-import { CriticalNotice, ErrorNotice, OfflineNotice } from '../../components/Notices';
+import { CriticalNotice, ErrorNotice, LinksNotice, OfflineNotice } from '../../components/Notices';
 import { useShownDevices } from '../../components/useShown';
 import { useTexts } from '../../i18n';
 import { useFleet } from '../../stores/fleet';
@@ -53,6 +53,7 @@ export function LivePage({ onReconnect, onRetry }: LivePageProps) {
         <FilterBar />
       </div>
       <OfflineNotice onRetry={onReconnect} />
+      <LinksNotice />
       <ErrorNotice onRetry={onRetry} />
       <CriticalNotice />
       <div className="live-layout">
@@ -60,7 +61,9 @@ export function LivePage({ onReconnect, onRetry }: LivePageProps) {
           <h2 id="devices-title" className="visually-hidden">
             {t.card.section}
           </h2>
-          <div className="cards">{devices.length === 0 ? <NoCards /> : devices.map((device) => <DeviceCard key={device.id} device={device} />)}</div>
+          <div className="cards">
+            {devices.length === 0 ? <NoCards /> : devices.map((device) => <DeviceCard key={device.id} device={device} />)}
+          </div>
         </section>
         <AlertsPanel />
       </div>
