@@ -255,7 +255,7 @@ def test_trouble_on_the_wire_passes_through_and_the_next_frame_is_clean(rig: Rig
 
 
 def test_trouble_at_any_moment_never_yields_a_wrong_frame(rig: Rig) -> None:
-    """Hold the line for 2 ms from each ms of a measurement on: an error, or a true frame, and then true frames again."""
+    """Hold the line for 2 ms from each ms of a measurement on: an error or a true frame, and then true frames again."""
     rig.driver.start()
     failed = 0
     for delay_ms in range(150):
