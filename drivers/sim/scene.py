@@ -51,18 +51,25 @@ _Key = tuple["Stage", float]
 class Stage:
     """What lies under the sensors. tile: reflectance of a flat tile, None for none. line: whether pieces come by.
 
-    tile_mm: how far the face of the tile is above the belt.
+    tile_mm: how far the face of the tile is above the belt, 0 to 100. A tile of reflectance 0 is a black cap.
     """
 
     line: bool = False
     tile: float | None = None
     tile_mm: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.tile is not None and not 0.0 <= self.tile <= 1.0:
+            raise ValueError(f"tile is {self.tile}, must be a reflectance from 0 to 1")
+        if not 0.0 <= self.tile_mm <= 100.0:
+            raise ValueError(f"tile_mm is {self.tile_mm}, must be 0 to 100")
+
 
 LINE: Final = Stage(line=True)
 BELT_ONLY: Final = Stage()
 WHITE_TILE: Final = Stage(tile=TILE_REFLECTANCE)
 GREY_TILE: Final = Stage(tile=0.5)
+BLACK_CAP: Final = Stage(tile=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +209,8 @@ class Scene:
         infrared = np.full(hits.distance_mm.shape, ground)
         for piece, on_it in zip(hits.pieces, hits.on_piece, strict=True):
             infrared[on_it] = np.interp(TOF_NM, WAVELENGTHS_NM, piece.reflectance)
-        signal = infrared * hits.incidence_cos / hits.distance_mm**2
+        # Where nothing comes back, the weights still have to be weights.
+        signal = np.maximum(infrared, 1e-9) * hits.incidence_cos / hits.distance_mm**2
         reflectance = _zone_means(infrared)
         return TofView(
             distance_mm=_zone_means(hits.distance_mm * signal) / _zone_means(signal),

@@ -9,7 +9,7 @@ from drivers.sim.conveyor import Continuous, Indexed
 from drivers.sim.light import STEP_NM, WAVELENGTHS_NM
 from drivers.sim.pigments import Pigments, reflectance
 from drivers.sim.products import CLASSES, DECK, DENSITY_G_MM3, MAKINGS, made_as, make_piece
-from drivers.sim.scene import BELT_ONLY, GREY_TILE, LINE, WHITE_TILE, Scene, Stage
+from drivers.sim.scene import BELT_ONLY, BLACK_CAP, GREY_TILE, LINE, WHITE_TILE, Scene, Stage
 
 PALE = Pigments(0.003, 0.05, 0.8, 0.5, 10.0, 0.52, 0.32, 23.0, 1.2)
 
@@ -67,6 +67,15 @@ def test_top_of_a_piece_is_at_its_true_distance() -> None:
     piece = scene.piece(0)
     nearest_mm = float(scene.tof(0.0).distance_mm.min())
     assert 250.0 - piece.height_mm <= nearest_mm <= 250.0 - piece.height_mm + 8.0
+
+
+def test_black_cap_returns_nothing_to_either_chip() -> None:
+    scene = Scene(1)
+    scene.stage = BLACK_CAP
+    view = scene.tof(0.0)
+    assert not view.reflectance.any()
+    np.testing.assert_allclose(view.distance_mm, 250.0)
+    assert not scene.spectrum(0.0, 20).any()
 
 
 def test_same_seed_same_world_and_another_seed_another() -> None:
@@ -170,5 +179,9 @@ def test_impossible_scenes_are_refused() -> None:
         Scene(-1)
     with pytest.raises(ValueError, match="stand_off_mm is 20"):
         Scene(1, stand_off_mm=20.0)
+    with pytest.raises(ValueError, match=r"tile is 1\.1"):
+        Stage(tile=1.1)
+    with pytest.raises(ValueError, match="tile_mm is 300"):
+        Stage(tile=0.5, tile_mm=300.0)
     with pytest.raises(ValueError, match="must be above 0"):
         Indexed(dwell_s=0.0)
