@@ -52,7 +52,7 @@ def _simulated(settings: Settings) -> World:
     bus = open_bus("sim", "sim", clock, chips=chips)
     stages = {
         EMPTY_BELT: sim.BELT_ONLY,
-        BLACK_CAP: sim.Stage(tile=0.0),
+        BLACK_CAP: sim.BLACK_CAP,
         WHITE_TILE: sim.WHITE_TILE,
         LINE: sim.LINE,
     }
