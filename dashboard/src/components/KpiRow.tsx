@@ -1,0 +1,64 @@
+import { decimal, NO_VALUE, percent, score } from '../format';
+import { useTexts } from '../i18n';
+import { useFleet } from '../stores/fleet';
+
+interface KpiProps {
+  readonly id: string;
+  readonly label: string;
+  readonly value: string;
+  readonly note: string;
+  readonly isUrgent?: boolean;
+}
+
+function Kpi({ id, label, value, note, isUrgent = false }: KpiProps) {
+  return (
+    <div className={isUrgent ? 'kpi is-urgent' : 'kpi'} data-testid={`kpi-${id}`}>
+      <dt>{label}</dt>
+      <dd>
+        <span className="kpi-value">{value}</span>
+        <span className="quiet">{note}</span>
+      </dd>
+    </div>
+  );
+}
+
+/** The last 24 hours in five numbers. */
+export function KpiRow() {
+  const { t, language } = useTexts();
+  const overview = useFleet((state) => state.overview);
+  const error = useFleet((state) => state.overviewError);
+  const isOut = overview === null && error !== null;
+  const show = (value: number | null | undefined, words: (value: number) => string) =>
+    value === null || value === undefined ? NO_VALUE : words(value);
+  const whole = (value: number) => decimal(value, language);
+  return (
+    <dl className="kpis" aria-label={t.kpi.label} title={isOut ? `${t.kpi.unavailable} (${error})` : undefined}>
+      <Kpi id="samples" label={t.kpi.samples} value={show(overview?.samples, whole)} note={t.kpi.period} />
+      <Kpi
+        id="score"
+        label={t.kpi.score}
+        value={show(overview?.averageScore, (value) => score(value, language))}
+        note={`${t.kpi.outOf100} · ${t.kpi.period}`}
+      />
+      <Kpi
+        id="compliance"
+        label={t.kpi.compliance}
+        value={show(overview?.compliancePct, (value) => percent(value, language))}
+        note={t.kpi.period}
+      />
+      <Kpi
+        id="alerts"
+        label={t.kpi.alerts}
+        value={show(overview?.activeAlerts, whole)}
+        note={show(overview?.criticalAlerts, (value) => t.kpi.critical(value))}
+        isUrgent={(overview?.criticalAlerts ?? 0) > 0}
+      />
+      <Kpi
+        id="devices"
+        label={t.kpi.devices}
+        value={overview === null ? NO_VALUE : `${whole(overview.activeDevices)} / ${whole(overview.totalDevices)}`}
+        note={isOut ? t.kpi.unavailable : ''}
+      />
+    </dl>
+  );
+}
