@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from contract.bounds import (
     DISTANCE_MM_MAX,
@@ -30,6 +31,7 @@ from contract.bounds import (
     Unit,
     Version,
     Volume,
+    as_utc,
 )
 from contract.codec import decode, encode
 from contract.errors import ContractError
@@ -123,6 +125,9 @@ class FlatSample(Wire, frozen=True):
     firmware_version: Version | None = None
     temperature_c: float | None = None
     humidity_pct: float | None = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "timestamp", as_utc(self.timestamp))
 
 
 class _Shape(msgspec.Struct):

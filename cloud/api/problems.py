@@ -12,6 +12,7 @@ ProblemError
 └── UnavailableError  503
 """
 
+import re
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from psycopg import DataError, IntegrityError, OperationalError
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
+_MISSING = re.compile(r"Missing required \w*\s?parameter '(\w+)'")
 _log = structlog.get_logger("sqal.api")
 
 
@@ -105,7 +107,7 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     """Answer an error of Litestar's: no such route, wrong method, a parameter that does not fit."""
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_bug(request, error)
-    errors = _field_errors(error.extra)
+    errors = _field_errors(error.extra) or _missing(error.detail)
     detail = error.detail
     if errors:
         detail = "; ".join(f"{each.path}: {each.reason}" for each in errors)
@@ -119,6 +121,19 @@ def _field_errors(extra: Any) -> list[FieldError]:
         return []
     entries = cast("list[dict[str, Any]]", extra)
     return [FieldError(str(each.get("key", "body")), str(each.get("message", "is wrong"))) for each in entries]
+
+
+def _missing(detail: str) -> list[FieldError]:
+    """The parameter that Litestar misses; it says so in a sentence only."""
+    missing = _MISSING.match(detail)
+    return [FieldError(missing.group(1), "required, but missing")] if missing else []
+
+
+def on_deep_nesting(_: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
+    """Answer a body that is nested beyond what a decoder follows."""
+    del error
+    field = FieldError("body", "nested too deeply")
+    return problem_response(_of(HTTPStatus.BAD_REQUEST, "body: nested too deeply", [field]))
 
 
 def on_database_away(
@@ -151,6 +166,7 @@ HANDLERS: dict[Any, Any] = {
     PoolTimeout: on_database_away,
     PoolClosed: on_database_away,
     TooManyRequests: on_database_away,
+    RecursionError: on_deep_nesting,
     DataError: on_refused_by_database,
     IntegrityError: on_refused_by_database,
     Exception: on_bug,

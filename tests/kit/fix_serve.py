@@ -82,14 +82,14 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def served(new_server: Serve, store: Database, mosquitto: OwnBroker) -> Served:
+async def served(store: Database, mosquitto: OwnBroker, new_server: Serve) -> Served:
     """A server with a database and a broker."""
     return await new_server(dsn=store.dsn, broker_port=mosquitto.port)
 
 
 @pytest.fixture
 async def line(
-    new_server: Serve, new_ingest: Callable[..., Awaitable[RunningIngest]], store: Database, mosquitto: OwnBroker
+    store: Database, mosquitto: OwnBroker, new_ingest: Callable[..., Awaitable[RunningIngest]], new_server: Serve
 ) -> Served:
     """The whole cloud: database, broker, ingest, server."""
     await new_ingest(ingest_settings(store.dsn, mosquitto.port))
