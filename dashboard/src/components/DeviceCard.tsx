@@ -62,14 +62,14 @@ function Reasons({ fusion }: { readonly fusion: FusionResult }) {
             {t.grades[fusion.grade]}
             {t.colon}
           </strong>
-          {words.join(' ; ')}
+          {words.join(t.separator)}
         </>
       )}
       {doubts.length > 0 && (
         <span className="flags">
           {t.card.flags}
           {t.colon}
-          {doubts.map((doubt) => reasonText(doubt, t, language)).join(' ; ')}
+          {doubts.map((doubt) => reasonText(doubt, t, language)).join(t.separator)}
         </span>
       )}
     </p>

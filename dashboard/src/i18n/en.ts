@@ -9,6 +9,8 @@ export const en: Texts = {
   colon: ': ',
   tagline: 'Inline quality control',
   pageTitle: 'SQAL · Live line',
+  /** Between things of a list. */
+  separator: '; ',
   skipToContent: 'Skip to measurements',
   language: { label: 'Language', fr: 'Français', en: 'English' },
   theme: { label: 'Appearance', auto: 'Auto', light: 'Light', dark: 'Dark' },
@@ -38,7 +40,6 @@ export const en: Texts = {
     critical: (count: number) => `${count} critical`,
     devices: 'Active sensors',
     period: '24 h',
-    outOf100: 'out of 100',
     unavailable: 'Figures unavailable',
   },
   card: {
@@ -130,8 +131,8 @@ export const en: Texts = {
   },
   reasons: {
     none: 'The sensor sent no reason.',
-    limit: (value: string, sign: string, limit: string) => `${value} ${sign} ${limit}`,
-    near: (grade: string, limit: string, probability: string) => `close to ${grade} (limit ${limit}), grade certain to ${probability}`,
+    limit: (value: string, sign: string, limit: string) => `${value}\u00a0${sign}\u00a0${limit}`,
+    near: (grade: string, limit: string) => `close to ${grade} (limit ${limit})`,
     indices: {
       score: 'score',
       uniformity: 'uniformity',

@@ -9,6 +9,8 @@ export const fr = {
   colon: '\u00a0: ',
   tagline: 'Contrôle qualité en ligne',
   pageTitle: 'SQAL · Ligne en direct',
+  /** Between things of a list. */
+  separator: '\u00a0; ',
   skipToContent: 'Aller aux mesures',
   language: { label: 'Langue', fr: 'Français', en: 'English' },
   theme: { label: 'Apparence', auto: 'Auto', light: 'Clair', dark: 'Sombre' },
@@ -38,7 +40,6 @@ export const fr = {
     critical: (count: number) => `dont ${many(count, 'critique', 'critiques')}`,
     devices: 'Capteurs actifs',
     period: '24 h',
-    outOf100: 'sur 100',
     unavailable: 'Chiffres indisponibles',
   },
   card: {
@@ -130,8 +131,8 @@ export const fr = {
   },
   reasons: {
     none: 'Motif non transmis par le capteur.',
-    limit: (value: string, sign: string, limit: string) => `${value} ${sign} ${limit}`,
-    near: (grade: string, limit: string, probability: string) => `proche de ${grade} (limite ${limit}), classe sûre à ${probability}`,
+    limit: (value: string, sign: string, limit: string) => `${value}\u00a0${sign}\u00a0${limit}`,
+    near: (grade: string, limit: string) => `proche de ${grade} (limite ${limit})`,
     indices: {
       score: 'score',
       uniformity: 'uniformité',
