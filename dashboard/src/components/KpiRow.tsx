@@ -31,6 +31,7 @@ export function KpiRow() {
   const { t, language } = useTexts();
   const overview = useFleet((state) => state.overview);
   const error = useFleet((state) => state.overviewError);
+  const critical = overview?.criticalAlerts ?? 0;
   const isOut = overview === null && error !== null;
   const show = (value: number | null | undefined, words: (value: number) => string) =>
     value === null || value === undefined ? NO_VALUE : words(value);
@@ -55,8 +56,8 @@ export function KpiRow() {
         id="alerts"
         label={t.kpi.alerts}
         value={show(overview?.activeAlerts, whole)}
-        note={show(overview?.criticalAlerts, (value) => t.kpi.critical(value))}
-        isUrgent={(overview?.criticalAlerts ?? 0) > 0}
+        note={critical > 0 ? t.kpi.critical(critical) : ''}
+        isUrgent={critical > 0}
       />
       <Kpi
         id="devices"

@@ -19,6 +19,7 @@ export const en: Texts = {
     connecting: 'Connecting…',
     live: 'Live',
     stale: 'No new measurement',
+    waiting: 'Waiting for measurements',
     offline: 'Offline',
     newest: (age: string) => `last measurement ${age} ago`,
     never: 'no measurement received',

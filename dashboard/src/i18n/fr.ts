@@ -19,6 +19,7 @@ export const fr = {
     connecting: 'Connexion…',
     live: 'En direct',
     stale: 'Pas de nouvelle mesure',
+    waiting: 'En attente de mesures',
     offline: 'Hors ligne',
     newest: (age: string) => `dernière mesure il y a ${age}`,
     never: 'aucune mesure reçue',
