@@ -64,6 +64,16 @@ describe('alerts', () => {
     ]);
   });
 
+  it('gathers the occurrences of one life cycle, also those that only the live stream has told', () => {
+    useAlerts.getState().load([alert({ id: '1', alarmId: 'x', raisedAtMs: 1 }), alert({ id: '2', alarmId: 'y', raisedAtMs: 2 })]);
+    useAlerts.getState().raise(alert({ id: '3', raisedAtMs: 3, occurrences: 5 }));
+    const lines = pendingAlerts(useAlerts.getState().alerts).map(({ id, alarmId, occurrences }) => [id, alarmId, occurrences]);
+    expect(lines).toEqual([
+      ['3', 'y', 5],
+      ['1', 'x', 1],
+    ]);
+  });
+
   it('announces a new alert, not the change of one that is known', () => {
     const { raise } = useAlerts.getState();
     raise(alert({ id: '1' }));

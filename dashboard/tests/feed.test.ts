@@ -98,6 +98,16 @@ describe('the feed', () => {
     expect(shownSample()).toBe('missed');
   });
 
+  it('fills the strip of a device whose first live sample came before the list of devices', async () => {
+    wire().onclose?.();
+    asked = [];
+    await vi.advanceTimersByTimeAsync(1_000);
+    wire().onopen?.();
+    sendSample('early');
+    await settle();
+    expect(asked.filter((path) => path.startsWith('/api/sqal/samples?device_id=ESP32_LL_01'))).toHaveLength(1);
+  });
+
   it('asks the database again when the server left something out for it', async () => {
     asked = [];
     wire().says({ type: 'gap', missed: 30, missed_alerts: 2 });

@@ -64,7 +64,9 @@ describe('numbers', () => {
 
   it('carry their unit and uncertainty', () => {
     expect(volumeCm3(50_000, 'fr')).toBe('50,0\u00a0cm³');
-    expect(plusMinus({ value: 50_000, uncertainty: 1_240 }, 'fr', 1, 1 / 1_000)).toBe('±\u202f1,2');
+    expect(plusMinus({ value: 50_000, uncertainty: 1_240 }, 'fr', 1, 1 / 1_000)).toBe('±\u202f1,3');
+    expect(plusMinus({ value: 1, uncertainty: 0.001 }, 'en', 2)).toBe('±\u202f0.01');
+    expect(plusMinus({ value: 1, uncertainty: 0.03 }, 'en', 2)).toBe('±\u202f0.03');
     expect(plusMinus({ value: 1, uncertainty: null }, 'fr', 1)).toBe('');
   });
 

@@ -55,6 +55,7 @@ export const en: Texts = {
     waitingTitle: 'Waiting for the first measurement',
     waitingBody: 'The card fills as soon as both sensors have seen a product.',
     stale: (age: string) => `No new measurement for ${age}`,
+    more: (count: number) => `+ ${count} more`,
     states: { stopped: 'Sensor stopped', lost: 'Sensor unreachable' },
     flags: 'Note',
     recent: (count: string) => `Last ${count} grades, newest on the right`,

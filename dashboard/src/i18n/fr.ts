@@ -55,6 +55,7 @@ export const fr = {
     waitingTitle: 'En attente de la première mesure',
     waitingBody: 'La carte se remplit dès que les deux capteurs ont vu un produit.',
     stale: (age: string) => `Pas de nouvelle mesure depuis ${age}`,
+    more: (count: number) => `+ ${many(count, 'autre', 'autres')}`,
     states: { stopped: 'Capteur arrêté', lost: 'Capteur injoignable' },
     flags: 'À noter',
     recent: (count: string) => `${count} dernières classes, la plus récente à droite`,
