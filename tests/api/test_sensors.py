@@ -100,7 +100,9 @@ async def test_hello_ping_and_heartbeat(line: Served, store: Database) -> None:
         assert (await ask(socket, hello))["type"] == "hello_ack"
         await socket.send(json.dumps(beat))
         assert (await ask(socket, {"type": "ping"}))["type"] == "pong"  # and no answer to the heartbeat before it
-    seen = value(store.dsn, "SELECT array_agg(device_id ORDER BY device_id) FROM sqal_devices WHERE last_seen IS NOT NULL")
+    seen = value(
+        store.dsn, "SELECT array_agg(device_id ORDER BY device_id) FROM sqal_devices WHERE last_seen IS NOT NULL"
+    )
     assert seen == ["ESP32_LL_01", "ESP32_MT_01"]
 
 
