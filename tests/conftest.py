@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.kit.fix_database",
     "tests.kit.fix_messaging",
     "tests.kit.fix_ingest",
+    "tests.kit.fix_line",
     "tests.kit.fix_serve",
 ]

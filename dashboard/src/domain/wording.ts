@@ -4,7 +4,7 @@
  * The rule of the codes is `<index>_<low|high|…>` with the parameters `value` and `limit`. A code that this page doesn't
  * know is shown as it is, with its parameters: an unfinished sentence is better than a hidden reason.
  */
-import { decimal, index, percent, score } from '../format';
+import { decimal, index, score } from '../format';
 import type { Texts } from '../i18n';
 import type { Language } from '../stores/preferences';
 import { GRADES, type Alert, type Grade, type Reason, type ReasonParams } from './types';
@@ -51,9 +51,9 @@ function decided({ score: value, limit }: ReasonParams, t: Texts, language: Lang
   return `${t.reasons.indices.score} ${t.reasons.limit(score(value, language), sign, score(limit, language))}`;
 }
 
-function near({ grade, limit, probability }: ReasonParams, t: Texts, language: Language): string | null {
-  if (!isGrade(grade) || typeof limit !== 'number' || typeof probability !== 'number') return null;
-  return t.reasons.near(t.grades[grade], score(limit, language), percent(probability * 100, language, 0));
+function near({ grade, limit }: ReasonParams, t: Texts, language: Language): string | null {
+  if (!isGrade(grade) || typeof limit !== 'number') return null;
+  return t.reasons.near(t.grades[grade], score(limit, language));
 }
 
 function plainly(code: string, params: ReasonParams, language: Language): string {

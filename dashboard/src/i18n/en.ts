@@ -9,6 +9,8 @@ export const en: Texts = {
   colon: ': ',
   tagline: 'Inline quality control',
   pageTitle: 'SQAL · Live line',
+  /** Between things of a list. */
+  separator: '; ',
   skipToContent: 'Skip to measurements',
   language: { label: 'Language', fr: 'Français', en: 'English' },
   theme: { label: 'Appearance', auto: 'Auto', light: 'Light', dark: 'Dark' },
@@ -17,6 +19,7 @@ export const en: Texts = {
     connecting: 'Connecting…',
     live: 'Live',
     stale: 'No new measurement',
+    waiting: 'Waiting for measurements',
     offline: 'Offline',
     newest: (age: string) => `last measurement ${age} ago`,
     never: 'no measurement received',
@@ -38,7 +41,6 @@ export const en: Texts = {
     critical: (count: number) => `${count} critical`,
     devices: 'Active sensors',
     period: '24 h',
-    outOf100: 'out of 100',
     unavailable: 'Figures unavailable',
   },
   card: {
@@ -53,6 +55,7 @@ export const en: Texts = {
     waitingTitle: 'Waiting for the first measurement',
     waitingBody: 'The card fills as soon as both sensors have seen a product.',
     stale: (age: string) => `No new measurement for ${age}`,
+    more: (count: number) => `+ ${count} more`,
     states: { stopped: 'Sensor stopped', lost: 'Sensor unreachable' },
     flags: 'Note',
     recent: (count: string) => `Last ${count} grades, newest on the right`,
@@ -130,8 +133,8 @@ export const en: Texts = {
   },
   reasons: {
     none: 'The sensor sent no reason.',
-    limit: (value: string, sign: string, limit: string) => `${value} ${sign} ${limit}`,
-    near: (grade: string, limit: string, probability: string) => `close to ${grade} (limit ${limit}), grade certain to ${probability}`,
+    limit: (value: string, sign: string, limit: string) => `${value}\u00a0${sign}\u00a0${limit}`,
+    near: (grade: string, limit: string) => `close to ${grade} (limit ${limit})`,
     indices: {
       score: 'score',
       uniformity: 'uniformity',

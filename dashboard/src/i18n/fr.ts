@@ -9,6 +9,8 @@ export const fr = {
   colon: '\u00a0: ',
   tagline: 'Contrôle qualité en ligne',
   pageTitle: 'SQAL · Ligne en direct',
+  /** Between things of a list. */
+  separator: '\u00a0; ',
   skipToContent: 'Aller aux mesures',
   language: { label: 'Langue', fr: 'Français', en: 'English' },
   theme: { label: 'Apparence', auto: 'Auto', light: 'Clair', dark: 'Sombre' },
@@ -17,6 +19,7 @@ export const fr = {
     connecting: 'Connexion…',
     live: 'En direct',
     stale: 'Pas de nouvelle mesure',
+    waiting: 'En attente de mesures',
     offline: 'Hors ligne',
     newest: (age: string) => `dernière mesure il y a ${age}`,
     never: 'aucune mesure reçue',
@@ -38,7 +41,6 @@ export const fr = {
     critical: (count: number) => `dont ${many(count, 'critique', 'critiques')}`,
     devices: 'Capteurs actifs',
     period: '24 h',
-    outOf100: 'sur 100',
     unavailable: 'Chiffres indisponibles',
   },
   card: {
@@ -53,6 +55,7 @@ export const fr = {
     waitingTitle: 'En attente de la première mesure',
     waitingBody: 'La carte se remplit dès que les deux capteurs ont vu un produit.',
     stale: (age: string) => `Pas de nouvelle mesure depuis ${age}`,
+    more: (count: number) => `+ ${many(count, 'autre', 'autres')}`,
     states: { stopped: 'Capteur arrêté', lost: 'Capteur injoignable' },
     flags: 'À noter',
     recent: (count: string) => `${count} dernières classes, la plus récente à droite`,
@@ -130,8 +133,8 @@ export const fr = {
   },
   reasons: {
     none: 'Motif non transmis par le capteur.',
-    limit: (value: string, sign: string, limit: string) => `${value} ${sign} ${limit}`,
-    near: (grade: string, limit: string, probability: string) => `proche de ${grade} (limite ${limit}), classe sûre à ${probability}`,
+    limit: (value: string, sign: string, limit: string) => `${value}\u00a0${sign}\u00a0${limit}`,
+    near: (grade: string, limit: string) => `proche de ${grade} (limite ${limit})`,
     indices: {
       score: 'score',
       uniformity: 'uniformité',
