@@ -70,9 +70,13 @@ def create_app(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     static_dir: Path = STATIC_DIR,
+    relay: Relay | None = None,
 ) -> ASGIApp:
     """The ASGI application; its lifespan opens and closes the database pool and the broker's client."""
-    parts = _parts(settings, queries, clock or SystemClock(), rng or random.SystemRandom(), static_dir)
+    clock = clock or SystemClock()
+    relay = relay or Relay(Hub(), clock)
+    rng = rng or random.SystemRandom()
+    parts = _parts(settings, queries, relay=relay, clock=clock, rng=rng, static_dir=static_dir)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
@@ -124,9 +128,10 @@ def run_serve(settings: Settings, queries: Queries) -> None:
         pass  # uvicorn has shut down and hands the signal on
 
 
-def _parts(settings: Settings, queries: Queries, clock: Clock, rng: random.Random, static_dir: Path) -> Parts:
+def _parts(
+    settings: Settings, queries: Queries, *, relay: Relay, clock: Clock, rng: random.Random, static_dir: Path
+) -> Parts:
     store = Store(settings.database, queries)
-    relay = Relay(Hub(), clock)
     client = relay_client(settings.broker, relay, rng)
     registry = Registry(store, clock)
     gateway = Gateway(client=client, pending=relay.pending, registry=registry, clock=clock, rng=rng)

@@ -102,6 +102,11 @@ class Viewer:
     _missed_alerts: int = 0
     _something: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def has_something(self) -> bool:
+        """Whether `take` would return at once."""
+        return self._something.is_set()
+
     def offer(self, bundle: Bundle) -> None:
         """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed."""
         if len(self._waiting) >= self.backlog_max:
@@ -130,16 +135,17 @@ class Viewer:
         self.counters.delivered += len(texts)
         return texts
 
-    async def pump(self, send: Send, *, stall_s: float = STALL_S) -> None:
-        """Send what comes, for ever. Raises ViewerStalledError when one message is not taken within `stall_s`."""
+    async def pump(self, send: Send, *, stall_s: float | None = None) -> None:
+        """Send what comes, for ever. Raises ViewerStalledError when one message is not taken in time (STALL_S)."""
+        limit_s = STALL_S if stall_s is None else stall_s
         while True:
             for text in await self.take():
                 try:
-                    async with asyncio.timeout(stall_s):
+                    async with asyncio.timeout(limit_s):
                         await send(text)
                 except TimeoutError as error:
                     self.counters.evicted += 1
-                    raise ViewerStalledError(f"took nothing for {stall_s:g} s") from error
+                    raise ViewerStalledError(f"took nothing for {limit_s:g} s") from error
 
 
 class Hub:

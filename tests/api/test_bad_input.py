@@ -1,5 +1,6 @@
 """Input that can't be meant: a problem that names the field, never a 500; a database that is away is a 503."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,8 +125,8 @@ async def test_a_period_in_the_future_is_empty_and_no_error(served: Served) -> N
 
 async def test_without_database(new_server: Serve, mosquitto: OwnBroker) -> None:
     served = await new_server(broker_port=mosquitto.port)
-    for path in ("devices", "samples", "dashboard/overview", "alerts"):
-        answer = await served.get(path)
+    paths = ("devices", "samples", "dashboard/overview", "alerts")
+    for answer in await asyncio.gather(*(served.get(path) for path in paths)):
         assert_problem(answer, 503)
         assert answer.headers["retry-after"] == "5"
     health = await served.get("health")

@@ -1,4 +1,4 @@
-"""`/ws/sensors/` against the whole line: what is acknowledged is stored, what is wrong is named, nothing else is said."""
+"""`/ws/sensors/` against the whole line: what is acknowledged is stored, what is wrong is named, no word beside."""
 
 import asyncio
 import json

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from cloud.app import create_app
+from cloud.clock import SystemClock
+from cloud.hub import Hub
+from cloud.relay import Relay
 from cloud.server import server_of
 from cloud.settings import ApiSettings, BrokerSettings, DatabaseSettings, Settings
 from cloud.store.queries import Queries
@@ -30,7 +33,7 @@ class Served:
     port: int
     settings: Settings
     http: httpx.AsyncClient
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    relay: Relay
 
     @property
     def ws(self) -> str:
@@ -61,7 +64,9 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
                 api=ApiSettings(port=free_port()),
             )
             queries = Queries(resource_path("sql") / "queries")
-            app = create_app(settings, queries, rng=rng(), static_dir=static_dir or tmp_path / "no-page")
+            relay = Relay(Hub(), SystemClock())
+            static_dir = static_dir or tmp_path / "no-page"
+            app = create_app(settings, queries, rng=rng(), static_dir=static_dir, relay=relay)
             server = server_of(app, host="127.0.0.1", port=settings.api.port)
             serving = asyncio.create_task(server.serve(), name="test.serve")
             while not server.started:
@@ -76,7 +81,7 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
             http = await stack.enter_async_context(
                 httpx.AsyncClient(base_url=f"http://localhost:{settings.api.port}", timeout=20)
             )
-            return Served(settings.api.port, settings, http)
+            return Served(settings.api.port, settings, http, relay)
 
         yield start
 

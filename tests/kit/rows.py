@@ -16,8 +16,8 @@ INSERT INTO sqal_sensor_samples_json (time, sample_id, device_id, lot_id, vl53l8
     vl53l8ch_reflectance_matrix, vl53l8ch_amplitude_matrix, vl53l8ch_volume_mm3, vl53l8ch_surface_uniformity,
     vl53l8ch_quality_score, vl53l8ch_grade, as7341_channels, as7341_freshness_index, as7341_fat_quality_index,
     as7341_oxidation_index, as7341_quality_score, fusion_final_score, fusion_final_grade, fusion_is_compliant)
-VALUES (%(time)s, %(sample_id)s, %(device_id)s, %(lot_id)s, %(matrix)s, %(matrix)s, %(matrix)s, 50000.5, 0.85, %(score)s,
-    %(grade)s, %(channels)s, 0.92, 0.88, 0.15, %(score)s, %(score)s, %(grade)s, %(compliant)s)"""
+VALUES (%(time)s, %(sample_id)s, %(device_id)s, %(lot_id)s, %(matrix)s, %(matrix)s, %(matrix)s, 50000.5, 0.85,
+    %(score)s, %(grade)s, %(channels)s, 0.92, 0.88, 0.15, %(score)s, %(score)s, %(grade)s, %(compliant)s)"""
 
 
 def grade_of(score: float) -> str:
