@@ -97,6 +97,8 @@ describe('reasons', () => {
     expect(say('grade', { grade: 'A', score: 0.812, limit: 0.75 })).toBe('score 81,2 ≥ 75,0');
     expect(say('grade', { grade: 'REJECT', score: 0.31, limit: 0.45 }, 'en')).toBe('score 31.0 < 45.0');
     expect(say('oxidation_high', { value: 0.78, limit: 0.7, points: 0.1 })).toBe('oxydation 0,78 > 0,70');
+    expect(say('freshness_low', { value: 0.7479, limit: 0.75 })).toBe('fraîcheur 0,748 < 0,750');
+    expect(say('grade', { grade: 'B', score: 0.74999, limit: 0.75 }, 'en')).toBe('score 74.999 < 75.000');
     expect(say('volume_below_range', { value: 98.4, limit: 120 }, 'en')).toBe('volume 98 cm³ < 120 cm³');
     expect(say('near_limit', { grade: 'REJECT', limit: 0.45, probability: 0.6 })).toBe('proche de REJET (limite 45,0)');
     expect(say('zones_filled')).toBe('zones sans mesure complétées par leurs voisines');

@@ -4,12 +4,13 @@
 fixtures are synchronous and a test that needs asyncio runs it inside.
 """
 
+import itertools
 import sqlite3
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sqal.demo.line import Line
 from sqal.demo.plan import Plan, free_port
 
 Number = tuple[str, uuid.UUID, int]  # device, boot, seq
+_numbers = itertools.count(1)
 WAIT_S = 60.0
 LOOK_S = 0.1
 
@@ -103,14 +105,27 @@ class LineUnderTest:
 @pytest.fixture
 def line_at(tmp_path: Path) -> Iterator[Callable[..., LineUnderTest]]:
     """Make lines: `line_at(sites=3, speed=1.0)` returns one that is up."""
-    made: list[Line] = []
+    with ExitStack() as lines:
 
-    def make(*, sites: int = 3, speed: float = 1.0) -> LineUnderTest:
-        line = Line(Plan(data=tmp_path / f"line{len(made)}", port=free_port(), sites=sites, speed=speed), quick=True)
-        made.append(line)
-        line.start()
-        return LineUnderTest(line)
+        def make(*, sites: int = 3, speed: float = 1.0) -> LineUnderTest:
+            return lines.enter_context(_running(tmp_path / f"line{next(_numbers)}", sites=sites, speed=speed))
 
-    yield make
-    for line in made:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LineUnderTest]:
+    """A line at double speed with its first rows stored, for all tests of a module."""
+    with _running(tmp_path_factory.mktemp("line"), sites=3, speed=2.0) as under:
+        under.wait(lambda: under.count() > 10, "the first rows")
+        yield under
+
+
+@contextmanager
+def _running(data: Path, *, sites: int, speed: float) -> Iterator[LineUnderTest]:
+    line = Line(Plan(data=data, port=free_port(), sites=sites, speed=speed), quick=True)
+    line.start()
+    try:
+        yield LineUnderTest(line)
+    finally:
         line.stop()

@@ -48,7 +48,7 @@ export const en: Texts = {
     site: (code: string) => `${code} site`,
     score: 'Score',
     grade: 'Grade',
-    probability: (percent: string) => `grade certain to ${percent}`,
+    probability: (percent: string) => `probability ${percent}`,
     sample: 'Measurement',
     lot: (id: string) => `Lot ${id}`,
     age: (age: string) => `${age} ago`,

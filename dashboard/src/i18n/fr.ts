@@ -48,7 +48,7 @@ export const fr = {
     site: (code: string) => `Site ${code}`,
     score: 'Score',
     grade: 'Classe',
-    probability: (percent: string) => `classe sûre à ${percent}`,
+    probability: (percent: string) => `probabilité ${percent}`,
     sample: 'Mesure',
     lot: (id: string) => `Lot ${id}`,
     age: (age: string) => `il y a ${age}`,
