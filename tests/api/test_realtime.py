@@ -62,11 +62,11 @@ async def until_relayed(served: Served, mosquitto: OwnBroker, client: Client) ->
 
 
 async def said(socket: ClientConnection, kind: str | None = None) -> dict[str, Any]:
-    """The next message, or the next of a kind."""
+    """The next message of a kind, or the next but those that say how the links stand, which come at any time."""
     async with asyncio.timeout(WAIT_S):
         while True:
             message = json.loads(await socket.recv())
-            if kind is None or message["type"] == kind:
+            if message["type"] == kind or (kind is None and message["type"] != "system_status"):
                 return message
 
 
