@@ -17,15 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.codec import decode
-from contract.messages import Event
 from edge.spool import Spool
 from edge.spool_check import examine
-from tests.kit.fix_spool import DEADLINE_S
+from tests.kit.fix_spool import DEADLINE_S, message_of
 
 ROOT = Path(__file__).parents[2]
-SYNC_POINTS = 14  # start-up, appends and trims of the first batches; `make proof` walks on
-RANDOM_KILLS = 6
+SYNC_POINTS = (1, 3, 5, 8, 9, 10, 12, 15, 20)  # strace counts by thread: up to 8 start-up, then appends and trims
+RANDOM_KILLS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def check(folder: Path, said: Said, new_spool: Callable[..., Spool]) -> None:
         assert examine(folder / "spool.db").faults == []
     spool = new_spool(folder=str(folder))
     assert spool.damage is None
-    messages = [decode(Event, row.body) for row in spool.peek(0, 100_000).result(DEADLINE_S)]
+    messages = [message_of(row) for row in spool.peek(0, 100_000).result(DEADLINE_S)]
     seqs = {message.seq for message in messages if message.boot_id == said.boot_id}
     assert set(range(said.trimmed + 1, said.promised + 1)) <= seqs
     spool.close()
@@ -78,8 +76,7 @@ def test_killed_at_a_random_moment(seed: int, tmp_path: Path, new_spool: Callabl
     said: list[str] = []
     with subprocess.Popen(writer(folder, 100_000), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        for _ in range(chance.randrange(1, 400)):
-            said.append(process.stdout.readline())
+        said += [process.stdout.readline() for _ in range(chance.randrange(1, 400))]
         os.kill(process.pid, signal.SIGKILL)
         said.append(process.stdout.read())
     result = read_said("".join(said))
@@ -87,7 +84,7 @@ def test_killed_at_a_random_moment(seed: int, tmp_path: Path, new_spool: Callabl
     check(folder, result, new_spool)
 
 
-@pytest.mark.parametrize("point", range(1, SYNC_POINTS + 1))
+@pytest.mark.parametrize("point", SYNC_POINTS)
 def test_killed_inside_the_nth_sync(point: int, tmp_path: Path, new_spool: Callable[..., Spool]) -> None:
     strace = shutil.which("strace")
     if strace is None:
@@ -95,7 +92,7 @@ def test_killed_inside_the_nth_sync(point: int, tmp_path: Path, new_spool: Calla
     folder = tmp_path / "synced"
     inject = f"inject=fdatasync,fsync:signal=KILL:when={point}"
     command = [strace, "-f", "-qq", "-o", os.devnull, "-e", "trace=fdatasync,fsync", "-e", inject]
-    done = subprocess.run([*command, *writer(folder, 4_000)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *writer(folder, 200)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
     check(folder, read_said(done.stdout), new_spool)
 

@@ -17,12 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from contract.codec import decode
-from contract.messages import Event, Gap, SeqRange
-from edge.rows import Kind, Row
+from contract.messages import Gap, SeqRange
+from edge.rows import Kind, Message, Row
 from edge.spool import Spool, SpoolLimits
 from edge.spool_check import examine
-from tests.kit.fix_spool import DEADLINE_S, HandClock, event, gap_event
+from tests.kit.fix_spool import DEADLINE_S, HandClock, build_for, gap_event, gap_of, message_of
 
 Number = tuple[uuid.UUID, int]
 
@@ -61,12 +60,12 @@ class SpoolMachine(RuleBasedStateMachine):
             self.promised.add((self.spool.boot_id, future.result(DEADLINE_S).seq))
         self.waiting.clear()
 
-    def rows(self) -> list[Event]:
-        return [decode(Event, row.body) for row in self.spool.peek(0, 100_000).result(DEADLINE_S)]
+    def rows(self) -> list[Message]:
+        return [message_of(row) for row in self.spool.peek(0, 100_000).result(DEADLINE_S)]
 
     @rule(kinds=st.lists(st.sampled_from([Kind.SAMPLE, Kind.SAMPLE, Kind.EVENT]), min_size=1, max_size=12))
     def append(self, kinds: list[Kind]) -> None:
-        self.waiting += [self.spool.append(kind, self.clock.now_ns, event) for kind in kinds]
+        self.waiting += [self.spool.append(kind, self.clock.now_ns, build_for(kind)) for kind in kinds]
 
     @rule()
     def crash(self) -> None:
@@ -92,9 +91,11 @@ class SpoolMachine(RuleBasedStateMachine):
         chance = random.Random(seed)  # noqa: S311 - drawn by hypothesis
         taken = [message for message in self.rows() if chance.random() < share]
         for message in taken:
+            assert message.boot_id is not None
+            assert message.seq is not None
             self.stored.add((message.boot_id, message.seq))
-            if message.gap is not None:
-                self.told |= numbers_of(message.gap)
+            if (gap := gap_of(message)) is not None:
+                self.told |= numbers_of(gap)
         receipts = [SeqRange(boot_id=each.boot_id, first_seq=each.seq, last_seq=each.seq) for each in taken]
         if noise:
             future = SeqRange(boot_id=self.spool.boot_id, first_seq=10**6, last_seq=2**63 - 1)
@@ -107,7 +108,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.settle()
         rows = self.rows()
         held = {(message.boot_id, message.seq) for message in rows}
-        gone = set[Number]().union(*(numbers_of(message.gap) for message in rows if message.gap)) | self.told
+        gone = set[Number]().union(*(numbers_of(gap) for each in rows if (gap := gap_of(each)))) | self.told
         known = held | gone | self.stored
         assert self.promised <= known
         for boot_id in {boot_id for boot_id, _ in known}:
@@ -123,8 +124,8 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 SpoolMachine.TestCase.settings = settings(
-    max_examples=15,
-    stateful_step_count=20,
+    max_examples=6,
+    stateful_step_count=15,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

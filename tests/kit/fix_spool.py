@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+import contract
+from contract.codec import decode
 from contract.messages import Event, Gap
-from edge.rows import Kind, Row, Stamp
+from contract.sample import Sample, sample_id_for
+from edge.rows import Build, Kind, Message, Row, Stamp
 from edge.spool import Spool, SpoolLimits
 
 DEVICE = "ESP32_LL_01"
@@ -51,13 +55,46 @@ def event(stamp: Stamp, **fields: Any) -> Event:
     )
 
 
+_GOLDEN = decode(Sample, (Path(contract.__file__).parent / "golden" / "sample.v1.json").read_bytes())
+
+
+def sample(stamp: Stamp) -> Sample:
+    """A whole sample under `stamp`."""
+    return replace(
+        _GOLDEN,
+        sample_id=sample_id_for(DEVICE, stamp.boot_id, stamp.seq),
+        device_id=DEVICE,
+        site_code="LL",
+        timestamp=stamp.timestamp,
+        boot_id=stamp.boot_id,
+        seq=stamp.seq,
+        clock=stamp.clock,
+        hist=False,
+    )
+
+
+def build_for(kind: Kind) -> Build:
+    """What makes a message of `kind`."""
+    return sample if kind is Kind.SAMPLE else event
+
+
+def message_of(row: Row) -> Message:
+    """What a row read back from the spool says."""
+    return decode(Sample if row.kind is Kind.SAMPLE else Event, row.body)
+
+
+def gap_of(message: Message) -> Gap | None:
+    """The gap that a message tells of, if it does."""
+    return message.gap if isinstance(message, Event) else None
+
+
 def gap_event(stamp: Stamp, gap: Gap) -> Event:
     return event(stamp, kind="gap", gap=gap)
 
 
 def put(spool: Spool, clock: HandClock, kind: Kind = Kind.EVENT) -> Row:
     """Append one message and wait until it is durable."""
-    return spool.append(kind, clock.now_ns, event).result(DEADLINE_S)
+    return spool.append(kind, clock.now_ns, build_for(kind)).result(DEADLINE_S)
 
 
 @pytest.fixture

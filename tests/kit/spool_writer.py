@@ -9,7 +9,7 @@ from pathlib import Path
 from contract.messages import SeqRange
 from edge.rows import Kind
 from edge.spool import Spool, SpoolLimits
-from tests.kit.fix_spool import DEADLINE_S, HandClock, event, gap_event
+from tests.kit.fix_spool import DEADLINE_S, HandClock, gap_event, sample
 
 
 def main(folder: Path, count: int) -> None:
@@ -18,7 +18,7 @@ def main(folder: Path, count: int) -> None:
     spool = Spool(folder, clock=clock, build_gap=gap_event, limits=limits)
     sys.stdout.write(f"boot {spool.boot_id}\n")
     for turn in range(count // 4):
-        futures = [spool.append(Kind.SAMPLE, clock.now_ns, event) for _ in range(4)]
+        futures = [spool.append(Kind.SAMPLE, clock.now_ns, sample) for _ in range(4)]
         for future in futures:
             sys.stdout.write(f"{future.result(DEADLINE_S).seq}\n")
         sys.stdout.flush()
