@@ -21,7 +21,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import psycopg
 import structlog
@@ -47,6 +47,8 @@ TRIM_S = 600.0  # dead letters
 DRAIN_S = 4.0  # to commit what is in hand after the wish to stop
 OUTBOX_ROWS = 100
 
+Phase = Literal["standby", "active", "away"]  # away: left the broker on purpose, the database is not there
+OnPhase = Callable[[Phase], None]
 Result = TypeVar("Result")
 Work = Callable[[Connection], Awaitable[Result]]
 
@@ -88,10 +90,10 @@ async def run_ingest(
     stop: asyncio.Event,
     rng: random.Random,
     now: Callable[[], datetime] = utc_now,
-    on_active: Callable[[], None] = lambda: None,
+    on_phase: OnPhase = lambda _phase: None,
     counters: IngestCounters | None = None,
 ) -> None:
-    """Ingest until `stop`; `sql` is the folder with `queries/`. `on_active` is called whenever we begin to receive.
+    """Ingest until `stop`; `sql` is the folder with `queries/`. `on_phase` hears what we become.
 
     Raises what no retry can mend: a broken query file, a refused subscription, a defect. Neither a database nor a
     broker that is away ends it.
@@ -100,12 +102,12 @@ async def run_ingest(
     rules = Rules(queries=queries, language=settings.ingest.language, now=now, new_id=uuid.uuid4)
     totals = counters if counters is not None else IngestCounters()
     while not stop.is_set():
-        connection = await _until(stop, _become_active(settings, queries, rng))
+        connection = await _until(stop, _become_active(settings, queries, rng, on_phase))
         if connection is None:
             return
-        ingester = Ingester(settings, rules, connection, rng=rng, counters=totals)
+        ingester = Ingester(settings, rules, connection, rng=rng, counters=totals, on_phase=on_phase)
         try:
-            await ingester.run(stop, on_active)
+            await ingester.run(stop)
         except* (ShardLostError, SessionTakenOverError) as lost:
             log.warning("another ingester is active", why=[str(each) for each in lost.exceptions])
         finally:
@@ -116,7 +118,14 @@ class Ingester:
     """The active ingester of a shard, for as long as it holds the lock."""
 
     def __init__(
-        self, settings: Settings, rules: Rules, connection: Connection, *, rng: random.Random, counters: IngestCounters
+        self,
+        settings: Settings,
+        rules: Rules,
+        connection: Connection,
+        *,
+        rng: random.Random,
+        counters: IngestCounters,
+        on_phase: OnPhase,
     ) -> None:
         """Take over `connection`, which holds the lock of the shard."""
         self._settings = settings
@@ -124,6 +133,7 @@ class Ingester:
         self._connection = connection
         self._rng = rng
         self._counters = counters
+        self._on_phase = on_phase
         self._registry: Mapping[str, Place] = {}
         self._database = asyncio.Lock()  # one user of the session at a time: transactions must not mix
         self._is_database_there = True
@@ -136,7 +146,7 @@ class Ingester:
         self._outbound = outbound_client(settings, rng=rng, session=session, on_state=self._on_state)
         self._publisher = Publisher(self._outbound, settings=settings, session=session, now=rules.now)
 
-    async def run(self, stop: asyncio.Event, on_active: Callable[[], None]) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then commit what is in hand and say goodbye."""
         self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
         async with AsyncExitStack() as stack:
@@ -145,7 +155,7 @@ class Ingester:
             async with asyncio.TaskGroup() as tasks:
                 collector = tasks.create_task(self._collect_forever(), name="ingest.collect")
                 others = [
-                    tasks.create_task(self._subscribe(on_active), name="ingest.subscribe"),
+                    tasks.create_task(self._subscribe(), name="ingest.subscribe"),
                     tasks.create_task(self._write_forever(), name="ingest.write"),
                     tasks.create_task(self._publish_outbox_forever(), name="ingest.outbox"),
                     tasks.create_task(self._keep_house_forever(), name="ingest.house"),
@@ -165,13 +175,13 @@ class Ingester:
         except (psycopg.Error, TimeoutError) as error:
             log.warning("the database session was left behind", why=str(error))
 
-    async def _subscribe(self, on_active: Callable[[], None]) -> None:
+    async def _subscribe(self) -> None:
         """Devices hear that somebody stores only once nothing they send can pass us by."""
         await self._inbound.subscribe(*subscriptions(self._settings))
         self._is_subscribed = True
         self._say_state()
         log.info("active", shard=self._settings.ingest.shard)
-        on_active()
+        self._on_phase("active")
 
     async def _collect_forever(self) -> None:
         limits = self._settings.ingest
@@ -284,6 +294,7 @@ class Ingester:
         while True:
             if loop.time() >= leave_at and self._inbound.connected:
                 await self._inbound.disconnect("the database is away: the session keeps what comes")
+                self._on_phase("away")
             try:
                 self._connection = await open_session(self._settings.database.url, self._rules.queries)
                 is_ours = await take_shard(self._connection, self._rules.queries, self._settings.ingest.shard)
@@ -296,6 +307,8 @@ class Ingester:
                 raise ShardLostError(f"the lock of shard {self._settings.ingest.shard} is held by another session")
             self._set_database(there=True)
             self._inbound.reconnect()
+            if self._is_subscribed:
+                self._on_phase("active")
             return
 
     async def _drain(self) -> None:
@@ -330,7 +343,7 @@ class Ingester:
                     totals.rejected_total += 1
 
 
-async def _become_active(settings: Settings, queries: Queries, rng: random.Random) -> Connection:
+async def _become_active(settings: Settings, queries: Queries, rng: random.Random, on_phase: OnPhase) -> Connection:
     """Wait until the database is there and the shard's lock is ours."""
     backoff = FullJitter(rng)
     waits = False
@@ -345,6 +358,7 @@ async def _become_active(settings: Settings, queries: Queries, rng: random.Rando
             while not await take_shard(connection, queries, settings.ingest.shard):
                 if not waits:
                     waits = True
+                    on_phase("standby")
                     log.info("standing by: another ingester is active", shard=settings.ingest.shard)
                 await asyncio.sleep(STANDBY_POLL_S)
         except psycopg.Error as error:

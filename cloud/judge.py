@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from cloud.store.samples import Place, jsonb, rounded
+from cloud.store.samples import Place, rounded
 from contract import ContractError, NewerSchemaError, Sample, TopicError, decode, peek
 from contract.bounds import MESSAGE_BYTES_MAX, SEQ_MAX
 from contract.messages import Event
@@ -124,16 +124,9 @@ def _agree(message: Sample | Event, place: Place, address: DeviceTopic, latest: 
     return None
 
 
-def _fact(message: Sample | Event, place: Place, address: DeviceTopic) -> Verdict:
-    try:
-        if isinstance(message, Event):
-            jsonb((message.data, message.reason))
-            return EventFact(address, place, message)
-        if message.meta is not None or message.cnh is not None or message.reasons:
-            jsonb((message.meta, message.cnh, message.reasons))
-    except OverflowError:
-        detail = "a free field holds an integer beyond 64 bits"
-        return Refusal("invalid", "$", detail, address, message.boot_id, message.seq)
+def _fact(message: Sample | Event, place: Place, address: DeviceTopic) -> Fact:
+    if isinstance(message, Event):
+        return EventFact(address, place, message)
     flags = message.quality_flags
     if fusion_differs(message):
         flags = [*flags, "fusion_differs"]

@@ -12,6 +12,8 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       ...hooks.configs.recommended.rules,
+      // A leading underscore says that leaving something unused is meant.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // Numbers and times go into texts all over a page of measurements.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
     },

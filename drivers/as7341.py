@@ -42,6 +42,7 @@ STEP_US: Final = 2.78
 COUNTS_MAX: Final = 65_535
 INTEGRATION_MS_MAX: Final = 500.0  # a frame takes twice that; a longer one would span more than one piece
 AUTO_ZERO_S: Final = 0.015  # before the first integration after every change of the multiplexer
+OSCILLATOR_MARGIN: Final = 1.05  # the data sheet does not say how slow the chip's own clock may be
 POWER_UP_S: Final = 0.001  # the chip answers 0.2 ms after its supply is there, and is busy until 0.3 ms
 HALF_SLACK_S: Final = 0.25  # a half that takes this much longer than it should, and …
 POLLS_MIN: Final = 20  # … was asked this often, has failed; time alone may have passed while our process was stopped
@@ -151,7 +152,7 @@ class As7341:
         identity = self._bus.transfer(ADDRESS, b"\x92", 1)
         if identity[0] >> 2 != 0x09:
             raise NotFoundError(CHIP, ADDRESS, f"its identity register holds 0x{identity[0]:02X}, not 0x24", identity)
-        return _Halves(self._bus, self._integration_ms / 1000.0 + AUTO_ZERO_S)
+        return _Halves(self._bus, (self._integration_ms / 1000.0 + AUTO_ZERO_S) * OSCILLATOR_MARGIN)
 
     def _half(self, measure: Callable[[], None]) -> _Half:
         with _turn(self._bus, self._half_limit_s):

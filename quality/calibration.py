@@ -259,13 +259,9 @@ def calibrate_spectrum(
     saturated, too dark, or not above the dark.
     """
     dark, white, halves = (np.asarray(a, dtype=np.float64) for a in (dark_counts, white_counts, white_clear_halves))
-    for name, counts, width in (
-        ("dark_counts", dark, 10),
-        ("white_counts", white, 10),
-        ("white_clear_halves", halves, 2),
-    ):
-        shape_ok = counts.ndim == 2 and counts.shape[1] == width and len(counts) >= SPECTRA_MIN
-        require(shape_ok, name, f"must be (n >= {SPECTRA_MIN}, {width}), is {counts.shape}")
+    _require_spectra("dark_counts", dark, 10)
+    _require_spectra("white_counts", white, 10)
+    _require_spectra("white_clear_halves", halves, 2)
     require(float(white.max()) < full_scale, "white_counts", f"saturated: a channel reached {full_scale}")
     first, second = np.median(halves, axis=0).tolist()
     return SpectralCalibration(
@@ -279,3 +275,8 @@ def calibrate_spectrum(
         white_reflectance=white_reflectance,
         white_distance_mm=white_distance_mm,
     )
+
+
+def _require_spectra(name: str, counts: Array, width: int) -> None:
+    shape_ok = counts.ndim == 2 and counts.shape[1] == width and len(counts) >= SPECTRA_MIN
+    require(shape_ok, name, f"must be (n >= {SPECTRA_MIN}, {width}), is {counts.shape}")

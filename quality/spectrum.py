@@ -99,17 +99,13 @@ def analyse_spectrum(
         flags.append("saturated")
     if signal[CLEAR] < rules.counts_min or min(clear_halves) <= calibration.dark_counts[CLEAR]:
         return _unusable((*flags, "low_light"))
-    gain_differs = abs(gain / calibration.gain - 1.0) > SETTINGS_TOLERANCE
-    settings = calibration.gain * calibration.integration_ms / (gain * integration_ms)
-    if gain_differs or abs(settings - 1.0) > SETTINGS_TOLERANCE:
-        flags.append("settings_differ")
+    settings, gain_u = _settings_ratio(gain, integration_ms, calibration, flags)
     balance, moved = _half_balance(clear_halves, calibration)
     if moved > rules.moved_relative:
         flags.append("moved_between_halves")
     level = settings * _surface_level(brightness_per_mm2, calibration)
     ratio = calibration.white_reflectance * level * balance * signal / np.maximum(calibration.contrast, 1.0)
     flags += _implausible(signal, ratio)
-    gain_u = GAIN_RATIO_U if gain_differs else 0.0
     return _judge(
         ratio,
         _relative_u(counts, signal, calibration, full_scale),
@@ -118,6 +114,17 @@ def analyse_spectrum(
         recipe=recipe,
         flags=flags,
     )
+
+
+def _settings_ratio(
+    gain: float, integration_ms: float, calibration: SpectralCalibration, flags: list[str]
+) -> tuple[float, float]:
+    """Return sensitivity of the white's settings over the sample's, and its relative standard uncertainty."""
+    ratio = calibration.gain * calibration.integration_ms / (gain * integration_ms)
+    gain_differs = abs(gain / calibration.gain - 1.0) > SETTINGS_TOLERANCE
+    if gain_differs or abs(ratio - 1.0) > SETTINGS_TOLERANCE:
+        flags.append("settings_differ")
+    return ratio, GAIN_RATIO_U if gain_differs else 0.0
 
 
 def _implausible(signal: Array, ratio: Array) -> list[str]:

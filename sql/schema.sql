@@ -1,8 +1,9 @@
--- SQAL's schema on plain PostgreSQL 15 or newer: what the migrations add up to. `psql -f sql/schema.sql` makes it whole;
--- `sqal db migrate` makes the same, keeps it up to date, and uses TimescaleDB where the server has it.
--- A test compares the two. Where TimescaleDB is there, use the command: this file has its plain counterpart.
+-- SQAL's schema on plain PostgreSQL 15 or newer. Made by `sqal db schema` from the migrations; a test compares the two.
+-- `psql -f sql/schema.sql` makes it whole in an empty database, and `sqal db migrate` goes on from there. Where
+-- TimescaleDB is to be used, begin with `sqal db migrate`: this file has its plain counterpart.
 
 \set ON_ERROR_STOP on
+BEGIN;
 
 -- Tables of the customer's other system that ours refer to. Where they exist they are never touched.
 
@@ -215,7 +216,8 @@ CREATE TABLE sqal_alert_state (
     acknowledged_by VARCHAR(200),
     shelved_until TIMESTAMPTZ,
     shelved_reason VARCHAR(500),
-    sample_id VARCHAR(100),
+    sample_id VARCHAR(100),                   -- of the last occurrence, as is
+    alert_id INTEGER,                         -- its row in sqal_alerts
     message TEXT NOT NULL,
     params JSONB NOT NULL DEFAULT '{}',
     updated_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
@@ -567,3 +569,20 @@ SELECT d.* FROM (VALUES
 ) AS d (device_id, device_name, firmware_version, site_code, status, config_profile, created_at)
 WHERE EXISTS (SELECT FROM sites_euralis s WHERE s.code = d.site_code)
 ON CONFLICT (device_id) DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS sqal_migrations (
+    version INTEGER PRIMARY KEY,
+    name VARCHAR(200) NOT NULL,
+    variant VARCHAR(20) NOT NULL,
+    checksum VARCHAR(64) NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+
+INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
+    (1, 'neighbours', 'core', '091e8df179f7c4a5fcc9f65387ad4fc1e037b6b7541b6ed9cb1d35e85e4e72d4'),
+    (2, 'tables', 'core', 'c4e2986b86bcf996cf8b29f64c7c7af58ee83d94766538e79c92fe7952190b7c'),
+    (3, 'statistics', 'core', '5ca42b3e1b880b857efbe578b1ad432d177e8c358885316db6da577980c55058'),
+    (4, 'functions', 'core', '3aaf6caf213604f66a8e410d30919a554a8212ae167c48287d41510c24c4d9d7'),
+    (5, 'initial_devices', 'core', '6bd8931fff928ca0e17298cebf0ffd0b1cee1a6303094e585061a93e7015f0ac');
+
+COMMIT;

@@ -178,7 +178,7 @@ def texts(words: list[str]) -> bytes:
 
 
 def jsonb(value: object) -> bytes:
-    """Encode a value as a binary `jsonb`. Raises OverflowError for an integer beyond 64 bits."""
+    """Encode a value as a binary `jsonb`."""
     return b"\x01" + _json.encode(value)
 
 

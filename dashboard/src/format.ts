@@ -34,9 +34,12 @@ export const percent = (value: number, language: Language, decimals = 1): string
 export const volumeCm3 = (volumeMm3: number, language: Language): string =>
   `${decimal(volumeMm3 / MM3_PER_CM3, language, 1)}\u00a0cm³`;
 
-/** `± 0,02` in the unit of the value, or nothing where no uncertainty was sent. */
+/** `± 0,02` in the unit of the value, rounded up as uncertainties are, or nothing where none was sent. */
 export function plusMinus(measured: Measured, language: Language, decimals: number, scale = 1): string {
-  return measured.uncertainty === null ? '' : `±\u202f${decimal(measured.uncertainty * scale, language, decimals)}`;
+  if (measured.uncertainty === null) return '';
+  const step = 10 ** decimals;
+  const rounded = Math.ceil(Number((measured.uncertainty * scale * step).toPrecision(9))) / step;
+  return `±\u202f${decimal(rounded, language, decimals)}`;
 }
 
 /** An age: `< 1 s`, `12 s`, `3 min`, `2 h`, `5 j` / `5 d`. */

@@ -4,6 +4,7 @@ import { LiveFeed, openBrowserSocket } from './live/feed';
 import { keepPreferences } from './stores/preferences';
 import './styles/base.css';
 import './styles/layout.css';
+import './styles/charts.css';
 import './styles/card.css';
 import './styles/alerts.css';
 

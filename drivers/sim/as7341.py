@@ -53,11 +53,12 @@ AVALID, ASAT_DIGITAL, ASAT_ANALOGUE = 0x40, 0x10, 0x08
 
 
 class Defect(StrEnum):
-    """Ways in which a chip can be broken while it still answers."""
+    """Ways in which a chip can be broken, or other than we believe, while it still answers."""
 
     WRONG_IDENTITY = "wrong identity"
     SMUX_STUCK = "multiplexer command never ends"
     NEVER_VALID = "integration never ends"
+    VALID_STAYS = "AVALID stays set when measuring stops"
 
 
 class SimAs7341:
@@ -201,7 +202,8 @@ class SimAs7341:
         if value & measuring != measuring:
             self._next_ns = None
             self._latched = None
-            self._registers[STATUS2] = 0
+            if Defect.VALID_STAYS not in self.defects:
+                self._registers[STATUS2] = 0
         elif before & measuring != measuring:
             self._integrations = 0
             self._next_ns = now_ns + self._auto_zero_ns(0) + self._integration_ns()

@@ -7,6 +7,7 @@ import click
 
 from cloud.settings import Settings, SettingsError, load_settings
 from cloud.store.migrate import MigrationError, Timescale, migrate, status
+from cloud.store.schema import schema_text
 from sqal.resources import resource_path
 
 
@@ -51,3 +52,9 @@ def status_command(chosen: tuple[Settings, Timescale]) -> None:
         click.echo(f"{line.version:04} {line.name:<24} {line.variant:<10} {when}")
     if any(line.applied_at is None for line in lines):
         raise click.exceptions.Exit(1)
+
+
+@db.command("schema")
+def schema_command() -> None:
+    """Print the whole schema as one SQL file for plain PostgreSQL."""
+    click.echo(schema_text(resource_path("sql") / "migrations"), nl=False)

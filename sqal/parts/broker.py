@@ -122,6 +122,7 @@ def run_file(*, port: int, directory: Path, extra_conf: str = "") -> str:
             f"listener {port} 127.0.0.1",
             f"max_connections {CONNECTIONS_MAX}",
             "allow_anonymous true",
+            "allow_zero_length_clientid true",  # mosquitto_sub and most explorers come without an id
             extra_conf,
             "",
         ]

@@ -80,7 +80,8 @@ RETURNING time, sample_id, lot_id;
 
 -- name: compare_samples
 -- For staged rows that were not new: does the stored row say the same? Not compared is what ingest itself fills in, and
--- `hist`, which says how a message travelled.
+-- `hist`, which says how a message travelled. What came by WebSocket is numbered by the server, anew in each connection:
+-- a sender that reconnects and repeats itself says the same under another number.
 SELECT stage.n, COALESCE(bool_or(
         ROW(
             stored.time, stored.sample_id, stored.device_id, stored.vl53l8ch_volume_mm3,
@@ -107,7 +108,9 @@ SELECT stage.n, COALESCE(bool_or(
             stage.vl53l8ch_grade, stage.as7341_freshness_index::DECIMAL(5,4),
             stage.as7341_fat_quality_index::DECIMAL(5,4), stage.as7341_oxidation_index::DECIMAL(5,4),
             stage.as7341_quality_score::DECIMAL(5,4), stage.fusion_final_score::DECIMAL(5,4),
-            stage.fusion_final_grade, stage.fusion_is_compliant, stage.boot_id, stage.seq, stage.piece_id,
+            stage.fusion_final_grade, stage.fusion_is_compliant,
+            CASE WHEN stage.origin = 'ws' AND stored.origin = 'ws' THEN stored.boot_id ELSE stage.boot_id END,
+            CASE WHEN stage.origin = 'ws' AND stored.origin = 'ws' THEN stored.seq ELSE stage.seq END, stage.piece_id,
             stage.schema_version, stage.agent, stage.recipe, stage.vl53l8ch_avg_distance_mm,
             stage.vl53l8ch_std_distance_mm, stage.vl53l8ch_avg_reflectance, stage.vl53l8ch_volume_mm3_u,
             stage.vl53l8ch_surface_uniformity_u, stage.vl53l8ch_quality_score_u, stage.vl53l8ch_mass_g,

@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 import pytest
 
-from cloud.ingest import IngestCounters, run_ingest
+from cloud.ingest import IngestCounters, Phase, run_ingest
 from cloud.settings import BrokerSettings, DatabaseSettings, IngestSettings, Settings
 from cloud.store.migrate import migrate
 from contract import decode
@@ -73,7 +73,11 @@ class RunningIngest:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.counters = IngestCounters()
-        self.active = asyncio.Event()
+        self.phases: dict[Phase, asyncio.Event] = {
+            "standby": asyncio.Event(),
+            "active": asyncio.Event(),
+            "away": asyncio.Event(),
+        }
         self._stop = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -84,13 +88,13 @@ class RunningIngest:
                 sql=SQL,
                 stop=self._stop,
                 rng=rng(),
-                on_active=self.active.set,
+                on_phase=lambda phase: self.phases[phase].set(),
                 counters=self.counters,
             )
         )
         if wait:
             async with asyncio.timeout(DEADLINE_S):
-                await self.active.wait()
+                await self.phases["active"].wait()
 
     async def stop(self) -> None:
         self._stop.set()

@@ -15,12 +15,13 @@ export function ConnectionState() {
   const shown = useShownDevices().flatMap((device) => arrivals[device.id] ?? []);
   const newest = newestAgeMs(shown, nowMs);
   const state = freshness(status, newest);
+  const words = state === 'stale' && newest === null ? t.connection.waiting : t.connection[state];
   return (
     <div className={`connection is-${state}`} data-testid="connection-state" data-state={state}>
       <span className="connection-mark" aria-hidden="true" />
       <span className="connection-words">
-        <strong role="status" aria-label={`${t.connection.label}${t.colon}${t.connection[state]}`}>
-          {t.connection[state]}
+        <strong role="status" aria-label={`${t.connection.label}${t.colon}${words}`}>
+          {words}
         </strong>
         <span className="quiet">{newest === null ? t.connection.never : t.connection.newest(age(newest, language))}</span>
       </span>

@@ -12,6 +12,9 @@ import { IndexList } from './IndexList';
 import { Spectrum } from './Spectrum';
 import { useNow } from './useNow';
 
+/** What decided the grade and the two gravest causes; the others are one hover away, so that cards keep their height. */
+const REASONS_SHOWN = 3;
+
 const NO_HISTORY: readonly HistoryEntry[] = [];
 
 function DataAge({ arrival }: { readonly arrival: Arrival }) {
@@ -53,7 +56,7 @@ function Reasons({ fusion }: { readonly fusion: FusionResult }) {
   const doubts = [...fusion.reasons.filter(isDoubt), ...fusion.flags.filter((code) => !said.includes(code)).map(plainReason)];
   const words = fusion.reasons.filter((reason) => !isDoubt(reason)).map((reason) => reasonText(reason, t, language));
   return (
-    <p className="reasons">
+    <p className="reasons" title={words.join(t.separator)}>
       {words.length === 0 ? (
         <span className="quiet">{t.reasons.none}</span>
       ) : (
@@ -62,14 +65,15 @@ function Reasons({ fusion }: { readonly fusion: FusionResult }) {
             {t.grades[fusion.grade]}
             {t.colon}
           </strong>
-          {words.join(' ; ')}
+          {words.slice(0, REASONS_SHOWN).join(t.separator)}
+          {words.length > REASONS_SHOWN && <span className="quiet"> {t.card.more(words.length - REASONS_SHOWN)}</span>}
         </>
       )}
       {doubts.length > 0 && (
         <span className="flags">
           {t.card.flags}
           {t.colon}
-          {doubts.map((doubt) => reasonText(doubt, t, language)).join(' ; ')}
+          {doubts.map((doubt) => reasonText(doubt, t, language)).join(t.separator)}
         </span>
       )}
     </p>

@@ -98,6 +98,7 @@ function readFusion(payload: Fields): FusionResult {
 function readAlert(payload: Fields): Alert {
   return {
     id: identifier(payload['id'], 'payload.id'),
+    alarmId: optional(text)(payload['alarm_id'], 'payload.alarm_id'),
     kind: optional(text)(payload['alert_type'], 'payload.alert_type'),
     severity: oneOf(SEVERITIES)(payload['severity'], 'payload.severity'),
     title: optional(text)(payload['title'], 'payload.title'),

@@ -58,6 +58,7 @@ export const alertRow: Reader<Alert> = (value, path) => {
   const row = fields(value, path);
   return {
     id: identifier(row['alert_id'] ?? row['id'], `${path}.alert_id`),
+    alarmId: optional(text)(row['alarm_id'], `${path}.alarm_id`),
     kind: optional(text)(row['alert_type'], `${path}.alert_type`),
     severity: oneOf(SEVERITIES)(row['severity'], `${path}.severity`),
     title: optional(text)(row['title'], `${path}.title`),

@@ -92,6 +92,8 @@ export interface JoinedSample {
 
 export interface Alert {
   readonly id: string;
+  /** The alert's life cycle, to which every occurrence belongs. */
+  readonly alarmId: string | null;
   readonly kind: string | null;
   readonly severity: Severity;
   readonly title: string | null;

@@ -4,7 +4,7 @@
  * The rule of the codes is `<index>_<low|high|…>` with the parameters `value` and `limit`. A code that this page doesn't
  * know is shown as it is, with its parameters: an unfinished sentence is better than a hidden reason.
  */
-import { decimal, index, percent, score } from '../format';
+import { decimal, score } from '../format';
 import type { Texts } from '../i18n';
 import type { Language } from '../stores/preferences';
 import { GRADES, type Alert, type Grade, type Reason, type ReasonParams } from './types';
@@ -28,10 +28,19 @@ const COMPARISONS: Readonly<Record<string, readonly [IndexName, '<' | '>']>> = {
 const hasKey = <T extends object>(table: T, key: unknown): key is keyof T => typeof key === 'string' && Object.hasOwn(table, key);
 const isGrade = (value: unknown): value is Grade => GRADES.some((grade) => grade === value);
 
-/** Volumes of reasons are in cm³, all else is a part of one. */
-function quantity(name: IndexName, value: number, language: Language): string {
-  if (name === 'volume') return `${decimal(value, language)}\u00a0cm³`;
-  return name === 'score' ? score(value, language) : index(value, language);
+/** Volumes of reasons are in cm³, scores are shown out of 100, indices as they are. */
+function quantity(name: IndexName, value: number, language: Language, extraDecimals: number): string {
+  if (name === 'volume') return `${decimal(value, language, extraDecimals)}\u00a0cm³`;
+  return name === 'score' ? decimal(value * 100, language, 1 + extraDecimals) : decimal(value, language, 2 + extraDecimals);
+}
+
+/** `0,78 > 0,70`; close to the limit with so many decimals that it does not read `0,75 < 0,75`. */
+function compared(name: IndexName, [value, sign, limit]: readonly [number, string, number], t: Texts, language: Language): string {
+  for (const extraDecimals of [0, 1, 2]) {
+    const [left, right] = [quantity(name, value, language, extraDecimals), quantity(name, limit, language, extraDecimals)];
+    if (left !== right || value === limit) return t.reasons.limit(left, sign, right);
+  }
+  return t.reasons.limit(quantity(name, value, language, 3), sign, quantity(name, limit, language, 3));
 }
 
 /** `oxydation 0,78 > 0,70`, or null when the code or its parameters don't say that much. */
@@ -39,21 +48,21 @@ function comparison(code: string, { value, limit }: ReasonParams, t: Texts, lang
   const known = COMPARISONS[code];
   if (known === undefined || typeof value !== 'number') return null;
   const [name, sign] = known;
-  const words = quantity(name, value, language);
-  const compared = typeof limit === 'number' ? t.reasons.limit(words, sign, quantity(name, limit, language)) : words;
-  return `${t.reasons.indices[name]} ${compared}`;
+  const isLimited = typeof limit === 'number';
+  const words = isLimited ? compared(name, [value, sign, limit], t, language) : quantity(name, value, language, 0);
+  return `${t.reasons.indices[name]} ${words}`;
 }
 
 /** The limit that decided the grade: `score 81,2 ≥ 75,0`. */
 function decided({ score: value, limit }: ReasonParams, t: Texts, language: Language): string | null {
   if (typeof value !== 'number' || typeof limit !== 'number') return null;
   const sign = value >= limit ? '≥' : '<';
-  return `${t.reasons.indices.score} ${t.reasons.limit(score(value, language), sign, score(limit, language))}`;
+  return `${t.reasons.indices.score} ${compared('score', [value, sign, limit], t, language)}`;
 }
 
-function near({ grade, limit, probability }: ReasonParams, t: Texts, language: Language): string | null {
-  if (!isGrade(grade) || typeof limit !== 'number' || typeof probability !== 'number') return null;
-  return t.reasons.near(t.grades[grade], score(limit, language), percent(probability * 100, language, 0));
+function near({ grade, limit }: ReasonParams, t: Texts, language: Language): string | null {
+  if (!isGrade(grade) || typeof limit !== 'number') return null;
+  return t.reasons.near(t.grades[grade], score(limit, language));
 }
 
 function plainly(code: string, params: ReasonParams, language: Language): string {

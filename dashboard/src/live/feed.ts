@@ -34,6 +34,8 @@ export class LiveFeed {
   readonly #now: () => number;
   readonly #socket: LiveSocket;
   readonly #joiner = new SampleJoiner();
+  /** Devices whose stored samples were asked for since the stream was last whole. */
+  readonly #caughtUp = new Set<string>();
   #unpublished: ArrivedSample[] = [];
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #publishing: ReturnType<typeof setTimeout> | undefined;
@@ -98,6 +100,7 @@ export class LiveFeed {
     this.#stopFilters = usePreferences.subscribe((state, before) => {
       if (state.siteCode === before.siteCode && state.deviceId === before.deviceId) return;
       this.#socket.subscribe({ siteCode: state.siteCode, deviceId: state.deviceId });
+      this.#caughtUp.clear();
       void this.#catchUp();
     });
   }
@@ -107,8 +110,8 @@ export class LiveFeed {
     if (status.phase !== 'open') return;
     this.#joiner.reset();
     useConnection.getState().setLinks(null);
+    this.#caughtUp.clear();
     this.retry();
-    void this.#catchUp();
   }
 
   #take(event: LiveEvent): void {
@@ -128,6 +131,7 @@ export class LiveFeed {
         break;
       case 'gap':
         useConnection.getState().reportMissed(event.missed);
+        this.#caughtUp.clear();
         void this.#catchUp();
         void this.#loadAlerts();
         break;
@@ -173,8 +177,7 @@ export class LiveFeed {
     await this.#load('devicesError', fetchDevices, ({ value }) => {
       useFleet.getState().setDevices(value);
     });
-    const { arrivals } = useLive.getState();
-    await this.#catchUp((deviceId) => arrivals[deviceId] === undefined);
+    await this.#catchUp();
   }
 
   async #loadOverview(): Promise<void> {
@@ -195,18 +198,19 @@ export class LiveFeed {
   }
 
   /** Fills cards and strips with what the database has and this page doesn't. */
-  async #catchUp(isWanted: (deviceId: string) => boolean = () => true): Promise<void> {
+  async #catchUp(): Promise<void> {
     const { siteCode, deviceId } = usePreferences.getState();
     const shown = useFleet
       .getState()
       .devices.filter((device) => siteCode === null || device.siteCode === siteCode)
       .filter((device) => deviceId === null || device.id === deviceId)
-      .filter((device) => isWanted(device.id));
+      .filter((device) => !this.#caughtUp.has(device.id));
+    for (const device of shown) this.#caughtUp.add(device.id);
     await Promise.all(shown.map((device) => this.#loadSamples(device.id)));
   }
 
   async #loadSamples(deviceId: string): Promise<void> {
-    await this.#load(
+    const isLoaded = await this.#load(
       'devicesError',
       () => fetchSamples(deviceId, HISTORY_MAX),
       ({ value, serverTimeMs }: Answer<readonly JoinedSample[]>) => {
@@ -214,18 +218,21 @@ export class LiveFeed {
         for (const sample of value) this.#queue(arrive(sample, { sentAtMs: serverTimeMs, receivedAtMs }));
       },
     );
+    if (!isLoaded) this.#caughtUp.delete(deviceId);
   }
 
   async #load<T>(
     error: Parameters<FleetState['setError']>[0],
     fetchIt: () => Promise<Answer<T>>,
     apply: (answer: Answer<T>) => void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     try {
       apply(await fetchIt());
+      return true;
     } catch (failure) {
       if (!(failure instanceof ApiError)) throw failure;
       useFleet.getState().setError(error, failure.message);
+      return false;
     }
   }
 }

@@ -34,6 +34,7 @@ function newer(known: Alert | undefined, next: Alert): Alert {
   const isAcknowledged = next.isAcknowledged || (known.isAcknowledged && next.raisedAtMs <= known.raisedAtMs);
   return {
     ...next,
+    alarmId: next.alarmId ?? known.alarmId,
     kind: next.kind ?? known.kind,
     title: next.title ?? known.title,
     deviceId: next.deviceId ?? known.deviceId,
@@ -52,8 +53,19 @@ export function mergeAlerts(known: readonly Alert[], added: readonly Alert[]): r
   return [...byId.values()].sort(byUrgency).slice(0, ALERTS_MAX);
 }
 
-/** Rows of one device and rule are occurrences of one alert: at most one of them is open at a time. */
-const subjectOf = (alert: Alert): string => [alert.deviceId, alert.siteCode, alert.kind ?? alert.id].join('\n');
+/** Rows of one life cycle are occurrences of one alert; without its id, those of one device and rule. */
+const subjectOf = (alert: Alert): string =>
+  alert.alarmId ?? [alert.deviceId, alert.siteCode, alert.kind ?? alert.id].join('\n');
+
+/** A live alert may not tell its life cycle: it is that of the newest open alert of its device and rule. */
+function adopted(alert: Alert, known: readonly Alert[]): Alert {
+  if (alert.alarmId !== null || alert.kind === null) return alert;
+  const kin = known
+    .filter((other) => other.kind === alert.kind && other.deviceId === alert.deviceId && other.alarmId !== null)
+    .filter((other) => !other.isAcknowledged);
+  const newest = kin.toSorted((a, b) => b.raisedAtMs - a.raisedAtMs)[0];
+  return { ...alert, alarmId: newest?.alarmId ?? null };
+}
 
 /** The alerts to handle, one line each: the newest occurrence stands for all, with their count. */
 export function pendingAlerts(alerts: readonly Alert[]): readonly Alert[] {
@@ -99,7 +111,7 @@ export const useAlerts = create<AlertsState>()((set) => ({
   },
   raise: (alert) => {
     set((state) => ({
-      alerts: mergeAlerts(state.alerts, [alert]),
+      alerts: mergeAlerts(state.alerts, [adopted(alert, state.alerts)]),
       newest: isNews(alert, state.alerts) ? alert : state.newest,
     }));
   },

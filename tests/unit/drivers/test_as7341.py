@@ -136,7 +136,10 @@ def test_one_saturated_half_is_enough() -> None:
     assert frame.saturated
 
 
-def test_never_a_value_from_before(rig: Rig) -> None:
+@pytest.mark.parametrize("defects", [set(), {Defect.VALID_STAYS}])
+def test_never_a_value_from_before(rig: Rig, defects: set[Defect]) -> None:
+    """Not even from a chip whose ready bit outlives the measurement that set it."""
+    rig.chip.defects = defects
     rig.driver.start()
     for reflecting in (WHITE_TILE, BELT_ONLY, WHITE_TILE, BELT_ONLY):
         rig.scene.stage = reflecting
@@ -252,10 +255,10 @@ def test_trouble_on_the_wire_passes_through_and_the_next_frame_is_clean(rig: Rig
 
 
 def test_trouble_at_any_moment_never_yields_a_wrong_frame(rig: Rig) -> None:
-    """Hold the line for 2 ms at every 3 ms of a measurement: an error, or a true frame, and then true frames again."""
+    """Hold the line for 2 ms from each ms of a measurement on: an error or a true frame, and then true frames again."""
     rig.driver.start()
     failed = 0
-    for delay_ms in range(0, 140, 3):
+    for delay_ms in range(150):
         start_ns = rig.clock.monotonic_ns() + delay_ms * 1_000_000
         rig.bus.faults = [Outage(0x39, start_ns, start_ns + 2_000_000, stuck_line=True)]
         try:
@@ -264,7 +267,7 @@ def test_trouble_at_any_moment_never_yields_a_wrong_frame(rig: Rig) -> None:
             failed += 1
         rig.bus.faults = []
         assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
-    assert failed >= 5
+    assert failed >= 8
 
 
 @pytest.fixture

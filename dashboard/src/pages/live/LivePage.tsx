@@ -9,6 +9,9 @@ import { useTexts } from '../../i18n';
 import { useFleet } from '../../stores/fleet';
 import { usePreferences } from '../../stores/preferences';
 
+/** So few cards leave room for the alerts beside them, even on a desk. */
+const FEW = 2;
+
 function NoCards() {
   const { t } = useTexts();
   const isLoaded = useFleet((state) => state.isLoaded);
@@ -56,7 +59,7 @@ export function LivePage({ onReconnect, onRetry }: LivePageProps) {
       <LinksNotice />
       <ErrorNotice onRetry={onRetry} />
       <CriticalNotice />
-      <div className="live-layout">
+      <div className={devices.length <= FEW ? 'live-layout has-few' : 'live-layout'}>
         <section aria-labelledby="devices-title">
           <h2 id="devices-title" className="visually-hidden">
             {t.card.section}
