@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.kit.fix_ingest",
     "tests.kit.fix_line",
     "tests.kit.fix_serve",
+    "tests.kit.fix_spool",
 ]
