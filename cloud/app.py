@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from litestar import Litestar, Router
@@ -41,7 +42,6 @@ from cloud.store.queries import Queries
 from cloud.store.reader import Store
 from messaging.client import Client
 
-VERSION = "0.1.0"
 BODY_BYTES_MAX = 64 * 1024
 PROBE_S = 2.0  # how soon viewers learn that the database went or came
 
@@ -102,7 +102,7 @@ def create_app(
         cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST"]),
         openapi_config=OpenAPIConfig(
             title="SQAL",
-            version=VERSION,
+            version=version("sqal"),
             description="Inline quality control of foie gras: devices, samples, statistics, alerts, lots.",
             path="/schema",
             render_plugins=[JsonRenderPlugin()],

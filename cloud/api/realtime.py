@@ -6,13 +6,14 @@ dead. A stalled connection is cut at its transport: a closing handshake would wa
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import structlog
 from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
+from msgspec import Meta
 
 from cloud.api.wire import Closed, Frame, receive, violation
 from cloud.clock import Clock
@@ -29,11 +30,15 @@ FRAME_BYTES_MAX = 16 * 1024  # a viewer's messages are a hundred bytes
 _log = structlog.get_logger("sqal.realtime")
 
 
+# Nothing else can be the id of a device or the code of a site; empty is allowed
+FilterText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,100}$(?!\n)")]
+
+
 class FilterValues(msgspec.Struct, frozen=True):
     """Filters as they travel: empty means all."""
 
-    device_id: str | None = None
-    site_code: str | None = None
+    device_id: FilterText | None = None
+    site_code: FilterText | None = None
     min_grade: Grade | Literal[""] | None = None
 
     def filters(self) -> Filters:
@@ -57,17 +62,19 @@ async def realtime(
 ) -> None:
     """Serve one viewer until it leaves."""
     await socket.accept()
+    complaint = ""
     try:
         filters = _query_filters(dict(socket.query_params))
-        viewer = relay.hub.join(filters)
     except msgspec.ValidationError as error:
         path, reason = violation(error)
-        await socket.send_text(frame_text("error", clock.now(), error=reason, path=path))
+        complaint = frame_text("error", clock.now(), error=f"{reason}; nothing is filtered", path=path)
         filters = Filters()
+    try:
         viewer = relay.hub.join(filters)
     except HubFullError as error:
         await socket.close(code=TRY_AGAIN_LATER, reason=str(error))
         return
+    viewer.post(complaint)
     session = _Session(socket, relay, store, clock, viewer)
     try:
         await session.run()

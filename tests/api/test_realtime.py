@@ -158,8 +158,10 @@ async def test_what_a_viewer_says_wrong_is_named(served: Served) -> None:
             assert (answer["type"], answer["path"]) == ("error", path)
         await socket.send('{"type":"heartbeat"}')
         assert (await said(socket))["type"] == "heartbeat_ack"
-    async with websockets.connect(f"{served.ws}/ws/realtime/?min_grade=Z") as socket:
-        assert (await said(socket))["path"] == "$.min_grade"
+    for query, path in (("min_grade=Z", "$.min_grade"), ("device_id=%00", "$.device_id")):
+        async with websockets.connect(f"{served.ws}/ws/realtime/?{query}") as socket:
+            assert (await said(socket))["type"] == "connection_established"
+            assert (await said(socket, "error"))["path"] == path
 
 
 async def test_backlog_never_replaces_what_is_newer(served: Served, devices: Devices) -> None:
