@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.kit.fix_database",
     "tests.kit.fix_messaging",
     "tests.kit.fix_ingest",
+    "tests.kit.fix_timescale",
 ]
