@@ -1,7 +1,8 @@
 """What the chips saw, in physical units: frozen frames, the only thing a driver hands upwards.
 
-Matrices are 8 x 8 in scene orientation, row-major: row 0 is the far edge of the belt picture, column 0 its left, after
-the driver has undone the mirroring of the sensor's lens in both axes (UM3109).
+Matrices are 8 x 8 in scene orientation, row-major: row 0 is the far edge of the belt picture, column 0 its left. The
+lens turns the image, so zone 0, bottom left on the sensor's array, looks at the top right of the scene (UM3109): rows
+keep their order and columns run backwards.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """An I2C bus of Linux, through i2c-dev: the one file that opens /dev/i2c-*.
 
 One transfer is one I2C_RDWR call of at most two messages, a write and then a read: the bcm2835 controller of the
-Raspberry Pi takes a single read per call, and it must be the last. Which errno means what is settled in
-Documentation/i2c/fault-codes.rst of the kernel.
+Raspberry Pi takes a single read per call, and it must be the last. Which errno means what follows
+Documentation/i2c/fault-codes.rst of the kernel; bcm2835 says EREMOTEIO where others say ENXIO.
 """
 
 import errno
@@ -26,7 +26,7 @@ from drivers.errors import BusUnavailableError
 ARBITRATION_RETRIES_MAX = 3  # a lost arbitration did nothing to the chip; more than three in a row is no accident
 ARBITRATION_WAIT_S = 0.001
 
-_NAK = {errno.ENXIO, errno.EREMOTEIO, errno.ENODEV}
+_NAK = {errno.ENXIO, errno.EREMOTEIO}
 _TIMEOUT = {errno.ETIMEDOUT, errno.ETIME}
 _NO_QUICK_WRITE = {errno.EOPNOTSUPP, errno.ENOSYS}
 _WORDS = {

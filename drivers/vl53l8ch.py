@@ -82,8 +82,8 @@ class Vl53l8ch:
         self._period_ns = 0
         self._due_ns = 0
         self._early_s = WAKE_EARLY_S
-        self._last_id: int | None = None
-        self._last_ns = 0
+        self._last: TofFrame | None = None
+        self._doubted: TofFrame | None = None
         self._last_stream = NO_FRAME
 
     def identify(self) -> None:
@@ -116,9 +116,9 @@ class Vl53l8ch:
             raise SensorFaultError(f"the chip announces frames of {chip.data_read_size} bytes, must be {FRAME_BYTES}")
         self.frames_missed = 0
         self._period_ns = round(1e9 / frequency_hz)
-        self._last_id = None
+        self._last = self._doubted = None
         self._last_stream = NO_FRAME
-        self._last_ns = self._due_ns = self._clock.monotonic_ns()
+        self._due_ns = self._clock.monotonic_ns()
 
     def read(self, timeout_s: float = 1.0) -> TofFrame:
         """The next frame that was not read yet; waits for it, without polling before it can be there.
@@ -134,7 +134,8 @@ class Vl53l8ch:
             at_first_poll = False
             now_ns = self._clock.monotonic_ns()
             if now_ns >= deadline_ns:
-                raise StaleFrameError((now_ns - began_ns) / 1e9, self._last_id)
+                last_id = None if self._last is None else self._last.frame_id
+                raise StaleFrameError((now_ns - began_ns) / 1e9, last_id)
             self._clock.sleep(POLL_S)
         ready_ns = self._clock.monotonic_ns()
         self._due_ns = ready_ns + self._period_ns - self._early_ns(at_first_poll)
@@ -167,7 +168,7 @@ class Vl53l8ch:
 
     def _started(self) -> _Uld:
         if self._uld is None:
-            raise SensorFaultError("the chip has not been started")
+            raise SensorFaultError("the chip has not been started since it was made, stopped or found faulty")
         return self._uld
 
     def _wait_until(self, at_ns: int) -> None:
@@ -186,26 +187,56 @@ class Vl53l8ch:
         return round(self._early_s * 1e9)
 
     def _ready(self) -> bool:
-        """Whether a frame is there that was not read; raises SensorFaultError when the status tells of trouble."""
-        self.polls += 1
-        stream, five, state, flags = status = self._transport.rd_multi(0, 4)
-        if status[:2] == IDENTITY:
-            raise SensorFaultError("the chip has restarted and lost its firmware: its supply broke down")
-        if flags & 0x80:
-            raise SensorFaultError("the chip reports an error", state)
+        """Whether a frame is there that was not read; raises SensorFaultError when the status tells of trouble.
+
+        Bad news is read twice before it is believed, because a flipped bit on the wire must not cost a restart; then
+        the session is over until the next start.
+        """
+        status = self._status()
+        if _trouble(status) is not None:
+            status = self._status()
+            fault = _trouble(status)
+            if fault is not None:
+                self._uld = None
+                raise fault
+        stream, five, state, flags = status
         complete = stream != NO_FRAME and five == 0x05 and state & 0x05 == 0x05 and bool(flags & 0x10)
         return complete and stream != self._last_stream
 
+    def _status(self) -> bytes:
+        self.polls += 1
+        return self._transport.rd_multi(0, 4)
+
     def _judge(self, frame: TofFrame, raw: bytes) -> TofFrame:
-        """Hold the frame's number against the last one and the time that has passed."""
+        """Hold the frame's number against the last one and the time that has passed.
+
+        A number that cannot be is refused once; when the next frame carries on from there, it was the count that had
+        jumped (the host slept, say) and not a bit that had flipped, and counting goes on.
+        """
         self._last_stream = raw[0]
-        if self._last_id is not None:
-            advance = frame.frame_id - self._last_id
-            elapsed_ns = frame.captured_ns - self._last_ns
-            most = int(elapsed_ns / self._period_ns * FRAMES_AHEAD_TOLERANCE) + 2
-            if not 1 <= advance <= most:
-                expected = f"{self._last_id + 1} to {self._last_id + most}"
-                raise FrameCorruptError("frame number", expected=expected, received=frame.frame_id, raw=raw)
-            self.frames_missed += advance - 1
-        self._last_id, self._last_ns = frame.frame_id, frame.captured_ns
+        last, doubted = self._last, self._doubted
+        if last is not None:
+            if not self._follows(frame, last):
+                self._doubted = frame
+                if doubted is None or not self._follows(frame, doubted):
+                    expected = f"{last.frame_id + 1} to {last.frame_id + self._advance_max(last, frame)}"
+                    raise FrameCorruptError("frame number", expected=expected, received=frame.frame_id, raw=raw)
+            self.frames_missed += max(0, frame.frame_id - last.frame_id - 1)
+        self._last, self._doubted = frame, None
         return frame
+
+    def _follows(self, later: TofFrame, earlier: TofFrame) -> bool:
+        return 1 <= later.frame_id - earlier.frame_id <= self._advance_max(earlier, later)
+
+    def _advance_max(self, earlier: TofFrame, later: TofFrame) -> int:
+        """By how much the frame number can have grown between two frames."""
+        elapsed_ns = later.captured_ns - earlier.captured_ns
+        return int(elapsed_ns / self._period_ns * FRAMES_AHEAD_TOLERANCE) + 2
+
+
+def _trouble(status: bytes) -> SensorFaultError | None:
+    if status[:2] == IDENTITY:
+        return SensorFaultError("the chip has restarted and lost its firmware: its supply broke down")
+    if status[3] & 0x80:
+        return SensorFaultError("the chip reports an error", status[2])
+    return None

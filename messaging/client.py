@@ -21,6 +21,7 @@ from typing import Self
 import structlog
 
 from messaging import connection as mqtt
+from messaging import limits
 from messaging.backoff import CAP_S, FullJitter
 from messaging.connection import Connection, Ending, Options
 from messaging.dialing import dial
@@ -30,6 +31,7 @@ from messaging.errors import (
     NotConnectedError,
     SessionTakenOverError,
     SubscribeRefusedError,
+    in_words,
 )
 from messaging.inbox import Inbox
 from messaging.values import (
@@ -45,16 +47,6 @@ from messaging.values import (
 
 log = structlog.get_logger("messaging")
 
-TICK_S = 1.0  # paho's keep-alive clock
-PAUSE_SHARE = 0.75  # of a keep-alive: a pause hides PINGRESP, after a whole one the connection is declared dead
-RECEIVE_MAXIMUM = 500
-HIGH_WATER = 1_000  # at 2.5 kB a sample 2.5 MB; two windows of the Receive Maximum
-INFLIGHT_MAX = 500  # publishes not answered yet
-SESSION_EXPIRY_S = 14 * 24 * 3_600  # as long as the broker keeps a client that is away
-KEEPALIVE_S = 15  # a silent peer is found within 1.5 of it
-SHORT_LIVES_SUSPECT = 3  # Mosquitto 2.0.11 tells nobody that its session was taken over, it just hangs up
-CONNECT_TIMEOUT_S = 5.0  # name, TCP, TLS and CONNACK together
-
 
 class Client:
     """An MQTT 5 client that reconnects by itself. `async with` owns its connection and its one task."""
@@ -68,13 +60,13 @@ class Client:
         rng: random.Random,
         subscriptions: Iterable[Subscription] = (),
         clean_start: bool = False,
-        session_expiry_s: int = SESSION_EXPIRY_S,
-        keepalive_s: int = KEEPALIVE_S,
-        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        session_expiry_s: int = limits.SESSION_EXPIRY_S,
+        keepalive_s: int = limits.KEEPALIVE_S,
+        connect_timeout_s: float = limits.CONNECT_TIMEOUT_S,
         will: Will | None = None,
-        receive_maximum: int = RECEIVE_MAXIMUM,
-        high_water: int = HIGH_WATER,
-        inflight_max: int = INFLIGHT_MAX,
+        receive_maximum: int = limits.RECEIVE_MAXIMUM,
+        high_water: int = limits.HIGH_WATER,
+        inflight_max: int = limits.INFLIGHT_MAX,
         tls: ssl.SSLContext | None = None,
         username: str | None = None,
         password: str | None = None,
@@ -278,7 +270,7 @@ class Client:
                 connection = await self._connect()
             except (OSError, MessagingError) as error:
                 self.counters.connect_failures_total += 1
-                self._report(epoch=self.epoch, reason_code=getattr(error, "reason_code", None), reason=_words(error))
+                self._report(epoch=self.epoch, reason_code=getattr(error, "reason_code", None), reason=in_words(error))
             else:
                 ending = await self._attend(connection)
                 self._after(connection, ending)
@@ -320,12 +312,15 @@ class Client:
                 asked = list(self._subscriptions)
                 granted = connection.subscribe(list(self._subscriptions.values()))
                 granted.add_done_callback(lambda done: self._on_granted(asked, done))
-            tick_s = min(TICK_S, connection.keepalive_s / 8)
+            tick_s = min(limits.TICK_S, connection.keepalive_s / 8)
             while not connection.ended.done():
                 await asyncio.wait([connection.ended], timeout=tick_s)
                 connection.tick()
                 paused_since = connection.paused_since
-                if paused_since is not None and loop.time() - paused_since > connection.keepalive_s * PAUSE_SHARE:
+                if (
+                    paused_since is not None
+                    and loop.time() - paused_since > connection.keepalive_s * limits.PAUSE_SHARE
+                ):
                     await connection.leave(
                         mqtt.NORMAL_DISCONNECTION, "the inbox stayed full: the session keeps the rest"
                     )
@@ -344,7 +339,7 @@ class Client:
         else:
             self.counters.connections_lost_total += 1
         reason = ending.reason
-        if not ending.planned and self._short_lives >= SHORT_LIVES_SUSPECT:
+        if not ending.planned and self._short_lives >= limits.SHORT_LIVES_SUSPECT:
             reason = f"{reason} soon after connecting, {self._short_lives} times: does another client use our id?"
         self._report(epoch=connection.epoch, reason_code=ending.reason_code, reason=reason)
         if ending.reason_code == mqtt.SESSION_TAKEN_OVER:
@@ -402,9 +397,3 @@ class Client:
             self._failure = error
             self._inbox.end(error)
             self._is_connected.set()
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "the broker did not answer in time"
-    return str(error) or type(error).__name__

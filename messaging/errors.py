@@ -61,3 +61,10 @@ class SubscribeRefusedError(ReasonCodeError):
 
 class SessionTakenOverError(ReasonCodeError):
     """Another client connected with our client id."""
+
+
+def in_words(error: Exception) -> str:
+    """Say for a person why a connection could not be made."""
+    if isinstance(error, TimeoutError):
+        return "the broker did not answer in time"
+    return str(error) or type(error).__name__

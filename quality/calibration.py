@@ -136,9 +136,7 @@ def calibrate_belt(
     frames_mm: (n, 8, 8) distances, NaN where not valid, n >= 5. Median over time, then a plane by least squares with
     outlying zones left out. Raises QualityError when the frames do not show an empty belt.
     """
-    frames = np.asarray(frames_mm, dtype=np.float64)
-    require(frames.ndim == 3 and frames.shape[1:] == (8, 8), "frames_mm", f"must be (n, 8, 8), is {frames.shape}")
-    require(len(frames) >= BELT_FRAMES_MIN, "frames_mm", f"must hold at least {BELT_FRAMES_MIN} frames")
+    frames = _belt_frames(frames_mm)
     seen = np.isfinite(frames).sum(axis=0) * 2 >= len(frames)
     require(int(seen.sum()) >= BELT_ZONES_MIN, "frames_mm", f"only {int(seen.sum())} zones see the belt")
     z = np.full((8, 8), np.nan)
@@ -148,7 +146,7 @@ def calibrate_belt(
     residual = np.where(seen, z - (plane[0] + plane[1] * x + plane[2] * y), 0.0)
     spread = float(np.abs(residual).max())
     require(spread <= BELT_SPREAD_MAX_MM, "frames_mm", f"not an empty belt: {spread:.1f} mm beside the plane")
-    noise = float(np.nanstd(range_slope * frames[:, seen], axis=0).mean())
+    noise = range_slope * float(np.nanstd(frames[:, seen], axis=0).mean())
     return TofCalibration(
         id=calibration_id,
         belt_plane=plane,
@@ -161,6 +159,13 @@ def calibrate_belt(
         volume_factor_u=volume_factor_u,
         belt_u_mm=max(0.1, noise / sqrt(len(frames))),
     )
+
+
+def _belt_frames(frames_mm: Array) -> Array:
+    frames = np.asarray(frames_mm, dtype=np.float64)
+    require(frames.ndim == 3 and frames.shape[1:] == (8, 8), "frames_mm", f"must be (n, 8, 8), is {frames.shape}")
+    require(len(frames) >= BELT_FRAMES_MIN, "frames_mm", f"must hold at least {BELT_FRAMES_MIN} frames")
+    return frames
 
 
 def _robust_plane(x: Array, y: Array, z: Array) -> tuple[float, float, float]:
@@ -247,17 +252,16 @@ def calibrate_spectrum(
 ) -> SpectralCalibration:
     """Take the medians of dark and white measurements at one setting.
 
+    Dark means lamp off over the empty, dark belt or a cap: over the white standard, what the hall's light adds there
+    would be taken off a darker product too, and its blue channels would go below zero.
+
     dark_counts, white_counts: (n, 10), n >= 3. white_clear_halves: (n, 2). Raises QualityError when the white is
     saturated, too dark, or not above the dark.
     """
     dark, white, halves = (np.asarray(a, dtype=np.float64) for a in (dark_counts, white_counts, white_clear_halves))
-    for name, counts, width in (
-        ("dark_counts", dark, 10),
-        ("white_counts", white, 10),
-        ("white_clear_halves", halves, 2),
-    ):
-        shape_ok = counts.ndim == 2 and counts.shape[1] == width and len(counts) >= SPECTRA_MIN
-        require(shape_ok, name, f"must be (n >= {SPECTRA_MIN}, {width}), is {counts.shape}")
+    _require_spectra("dark_counts", dark, 10)
+    _require_spectra("white_counts", white, 10)
+    _require_spectra("white_clear_halves", halves, 2)
     require(float(white.max()) < full_scale, "white_counts", f"saturated: a channel reached {full_scale}")
     first, second = np.median(halves, axis=0).tolist()
     return SpectralCalibration(
@@ -271,3 +275,8 @@ def calibrate_spectrum(
         white_reflectance=white_reflectance,
         white_distance_mm=white_distance_mm,
     )
+
+
+def _require_spectra(name: str, counts: Array, width: int) -> None:
+    shape_ok = counts.ndim == 2 and counts.shape[1] == width and len(counts) >= SPECTRA_MIN
+    require(shape_ok, name, f"must be (n >= {SPECTRA_MIN}, {width}), is {counts.shape}")

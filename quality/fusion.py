@@ -54,7 +54,7 @@ class Reason:
 @dataclass(frozen=True, slots=True)
 class Ungraded:
     """No grade, and why: tof_invalid, no_product, out_of_view, several_products, off_centre, spectral_saturated,
-    spectral_low_light or spectral_glare. `no_product` is an empty belt: the caller makes neither a sample nor an event of it."""
+    spectral_low_light or spectral_glare. `no_product` is an empty belt: no sample and no event either."""
 
     reason: str
 

@@ -16,18 +16,21 @@ from quality.calibration import TofCalibration
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe
-from quality.surface import judge_surface
+from quality.surface import Surface, judge_surface
 
 Array = NDArray[np.float64]
 
 VALID_STATUS = np.zeros(256, dtype=bool)
-VALID_STATUS[[5, 9]] = True  # UM3109 table 4: 5 is valid, 9 valid with a large pulse (merged targets)
+VALID_STATUS[[5, 6, 9, 10]] = True  # UM3109 table 4: valid, wrap-around unchecked, merged pulse, new target
 NOISE_PER_SIGMA = 0.6  # measured on an L8: temporal scatter is 0.31 to 0.92 of the sigma that the chip reports
 DETECTION_SIGMAS = 5.0  # 64 zones, and at least three connected ones: no false product in years
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
 BELT_ZONES_MIN = 8  # fewer free zones than these say nothing about the belt
 DENSITY_RELATIVE_U = 0.02
+SCORE_FLOOR = 0.05  # keeps relative uncertainties finite where a score is near 0
 RIM_PART_MAX = 0.75  # a border zone as high as this part of the next one inwards does not hold the product's rim
+TRACKED_BELT_U = 1.0 / 3.0  # what remains of the belt's uncertainty, tilt mostly, once its height is tracked
+RIM_STEP = 0.4  # how far a lobe's rim is from an even slope (0) to a clean step (1); from domes of known volume
 LIT_ZONES_MIN = 10  # of the twelve zones that a spectral sensor beside the ToF sensor looks at
 _LIT = np.zeros((8, 8), dtype=bool)  # a disc of 11 degrees half angle: the middle 4 x 4 without its corners
 _LIT[2:6, 3:5] = _LIT[3:5, 2:6] = True
@@ -82,6 +85,7 @@ class _Picture:
     noise: Array
     measured: NDArray[np.bool_]
     flags: list[str]
+    tracked: bool = False
     belt_shift_mm: float = 0.0
 
 
@@ -162,6 +166,7 @@ def _find_products(picture: _Picture, calibration: TofCalibration, recipe: Recip
     heights = np.sort(picture.height[free])
     if len(heights) >= BELT_ZONES_MIN:
         shift = float(heights[len(heights) // 2])
+        picture.tracked = True
         if abs(shift) > recipe.tof.belt_drift_max_mm:
             picture.flags.append("belt_shifted")
         picture.belt_shift_mm = min(max(shift, -recipe.tof.belt_drift_max_mm), recipe.tof.belt_drift_max_mm)
@@ -181,66 +186,92 @@ def _judge(
     calibration: TofCalibration,
     recipe: Recipe,
 ) -> TofAnalysis:
-    product = zones.zone_mask(piece)
-    region = zones.zone_mask(zones.grown(piece))
-    out_of_view = _is_cut(picture.height, piece)
-    if out_of_view:
-        picture.flags.append("out_of_view")
-    volume, volume_u = _volume(picture, region, calibration)
-    height = picture.height * calibration.upright
-    height_max = float(height[product].max())
-    x, y = calibration.tangents
-    surface = judge_surface(
-        x * picture.z,
-        y * picture.z,
-        height,
-        noise=picture.noise,
-        piece=piece,
-        measured=picture.measured,
-        rules=recipe.tof,
-    )
-    if int(product[_LIT].sum()) < LIT_ZONES_MIN:
-        picture.flags.append("off_centre")
-    if not surface.judged:
-        picture.flags.append("surface_unjudged")
-    volume_score, volume_slope = _volume_score(volume, recipe)
-    validity = min(1.0, float(picture.measured[region].mean()) / 0.9)
-    score = surface.uniformity**recipe.tof.uniformity_weight * volume_score**recipe.tof.volume_weight * validity
-    relative_u = sqrt(
-        (recipe.tof.uniformity_weight * surface.uniformity_u / max(surface.uniformity, 0.05)) ** 2
-        + (recipe.tof.volume_weight * volume_slope * volume_u / max(volume_score, 0.05)) ** 2
-    )
+    product, region = zones.zone_mask(piece), zones.zone_mask(zones.grown(piece))
     seen = product & picture.measured
-    distances = distance_mm[seen]
-    reflectances = reflectance_pct[seen & np.isfinite(reflectance_pct)]
+    volume, volume_u = _volume(picture, region, calibration)
     mass = volume * 1e-3 * recipe.density_g_cm3
+    surface = _surface(picture, piece, calibration, recipe)
+    verdict = _score(surface, volume, volume_u, validity=_validity(picture, region), recipe=recipe)
+    avg_distance, std_distance = _mean_std(distance_mm[seen])
+    _flag(picture, piece, product, surface)
     return TofAnalysis(
         product_present=True,
-        out_of_view=out_of_view,
+        out_of_view="out_of_view" in picture.flags,
         volume_mm3=volume,
         volume_mm3_u=volume_u,
         mass_g=mass,
         mass_g_u=mass * sqrt((volume_u / max(volume, 1.0)) ** 2 + DENSITY_RELATIVE_U**2),
         footprint_mm2=float((calibration.zone_solid * picture.z**2)[product].sum()),
-        height_max_mm=height_max,
+        height_max_mm=float(picture.height[product].max()) * calibration.upright,
         roughness_mm=surface.roughness_mm,
         surface_uniformity=surface.uniformity,
         surface_uniformity_u=surface.uniformity_u,
-        volume_score=volume_score,
-        validity=validity,
-        quality_score=rounded_score(score),
-        quality_score_u=min(0.5, score * relative_u),
-        grade=grade_of(score, recipe.grade_limits),
-        avg_distance_mm=float(distances.mean()) if distances.size else 0.0,
-        std_distance_mm=float(distances.std()) if distances.size else 0.0,
-        avg_reflectance=float(reflectances.mean()) if reflectances.size else 0.0,
+        volume_score=verdict.volume_score,
+        validity=verdict.validity,
+        quality_score=verdict.score,
+        quality_score_u=verdict.score_u,
+        grade=grade_of(verdict.score, recipe.grade_limits),
+        avg_distance_mm=avg_distance,
+        std_distance_mm=std_distance,
+        avg_reflectance=_mean_std(reflectance_pct[seen & np.isfinite(reflectance_pct)])[0],
         brightness_per_mm2=_brightness(picture, calibration),
         valid_zones=int(picture.measured.sum()),
-        height_mm=height,
+        height_mm=picture.height * calibration.upright,
         product=product,
         belt_shift_mm=picture.belt_shift_mm,
         flags=tuple(picture.flags),
     )
+
+
+def _surface(picture: _Picture, piece: int, calibration: TofCalibration, recipe: Recipe) -> Surface:
+    tan_x, tan_y = calibration.tangents
+    return judge_surface(
+        tan_x * picture.z,
+        tan_y * picture.z,
+        picture.height * calibration.upright,
+        noise=picture.noise,
+        piece=piece,
+        measured=picture.measured,
+        rules=recipe.tof,
+    )
+
+
+def _flag(picture: _Picture, piece: int, product: NDArray[np.bool_], surface: Surface) -> None:
+    if _is_cut(picture.height, piece):
+        picture.flags.append("out_of_view")
+    if int(product[_LIT].sum()) < LIT_ZONES_MIN:
+        picture.flags.append("off_centre")
+    if not surface.judged:
+        picture.flags.append("surface_unjudged")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    volume_score: float
+    validity: float
+    score: float
+    score_u: float
+
+
+def _validity(picture: _Picture, region: NDArray[np.bool_]) -> float:
+    """Return 1 where at least nine tenths of the zones on and around the product were measured, less below."""
+    return min(1.0, float(picture.measured[region].mean()) / 0.9)
+
+
+def _score(surface: Surface, volume: float, volume_u: float, *, validity: float, recipe: Recipe) -> _Verdict:
+    """Weighted geometric mean of uniformity and volume score: neither can make good for the other being zero."""
+    rules = recipe.tof
+    volume_score, slope = _volume_score(volume, recipe)
+    score = surface.uniformity**rules.uniformity_weight * volume_score**rules.volume_weight * validity
+    relative_u = sqrt(
+        (rules.uniformity_weight * surface.uniformity_u / max(surface.uniformity, SCORE_FLOOR)) ** 2
+        + (rules.volume_weight * slope * volume_u / max(volume_score, SCORE_FLOOR)) ** 2
+    )
+    return _Verdict(volume_score, validity, rounded_score(score), min(0.5, score * relative_u))
+
+
+def _mean_std(values: Array) -> tuple[float, float]:
+    return (float(values.mean()), float(values.std())) if values.size else (0.0, 0.0)
 
 
 def _is_cut(height: Array, piece: int) -> bool:
@@ -260,27 +291,37 @@ def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibr
     """Return volume and standard uncertainty, mm3, over the product and the ring of partly covered zones around it.
 
     A zone reports the mean distance of what it sees, weighted by the returned light (about 1 / z^2). With variance v
-    inside the zone, the mean of z^3 is then z^3 + 9 z v; v comes from the slope to the neighbours.
+    inside the zone, the mean of z^3 is then z^3 + 9 z v; v comes from the neighbours.
     """
     z = picture.z
-    variance = _inner_variance(z)
+    rim = region & (picture.height < 0.5 * float(picture.height.max()))
+    variance = _inner_variance(z, rim)
     cells = calibration.zone_solid * (calibration.belt_mm**3 - z**3 - 9.0 * z * variance) / 3.0
     volume = max(0.0, float(cells[region].sum()) * calibration.volume_factor)
     area = (calibration.zone_solid * z * z)[region]
     noise = area * picture.noise[region]
     coverage = area * COVERAGE_U * np.sqrt(variance[region])
     guessed = area * np.where(picture.measured[region], 0.0, 0.5 * np.abs(picture.height[region]))
-    plane = float(area.sum()) * calibration.belt_u_mm
+    belt_u = calibration.belt_u_mm * (TRACKED_BELT_U if picture.tracked else 1.0)
+    plane = float(area.sum()) * belt_u
     random = float((noise * noise + coverage * coverage + guessed * guessed).sum())
     return volume, sqrt(random + plane**2 + (volume * calibration.volume_factor_u) ** 2)
 
 
-def _inner_variance(z: Array) -> Array:
-    """Variance of the distance inside each zone when the surface runs on as between its neighbours, mm2."""
+def _inner_variance(z: Array, rim: NDArray[np.bool_]) -> Array:
+    """Variance of the distance inside each zone, mm2, judged from its neighbours.
+
+    On an even slope g per zone it is g^2 / 12; a zone that a step splits has the product of the steps to either side.
+    The rim of a lobe lies between the two.
+    """
     variance = np.zeros_like(z)
-    variance[:, 1:-1] += (z[:, 2:] - z[:, :-2]) ** 2
-    variance[1:-1] += (z[2:] - z[:-2]) ** 2
-    return variance / 48.0  # half the difference is the slope over one zone; an even slope g has variance g^2 / 12
+    for surface, split, out in ((z, rim, variance), (z.T, rim.T, variance.T)):
+        steps = np.diff(surface, axis=0)
+        before, after = steps[:-1], steps[1:]
+        out[1:-1] += (before + after) ** 2 / 48.0 + np.where(split[1:-1], RIM_STEP, 0.0) * np.maximum(
+            before * after, 0.0
+        )
+    return variance
 
 
 def _brightness(picture: _Picture, calibration: TofCalibration) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.calibration import CLEAR, NIR, SpectralCalibration
+from quality.calibration import CLEAR, NIR, VISIBLE, SpectralCalibration
 from quality.chromophores import absorption_over_scattering
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
@@ -28,12 +28,12 @@ SETTINGS_TOLERANCE = 1e-3
 UNKNOWN_U = 0.29  # rectangular over 0..1
 LOG_STEP = 1e-4  # of ln R, for the numerical derivatives
 REFLECTANCE_MIN, REFLECTANCE_MAX = 1e-3, 1.1  # above: a glare, or a white reference that isn't one
+SIGNAL_MIN = 3.0  # counts above dark, ten times the quantisation
 HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
 # Luminance of an equal-energy observer at the eight filter centres (CIE 1931 photopic curve), normalised.
 _PHOTOPIC = np.array([0.0022, 0.0298, 0.139, 0.608, 1.0, 0.757, 0.265, 0.017])
 LUMINANCE = _PHOTOPIC / _PHOTOPIC.sum()
 LINES = (*range(8), NIR)  # the nine filtered channels among the ten
-FIRST_HALF = np.array([True] * 4 + [False] * 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +99,55 @@ def analyse_spectrum(
         flags.append("saturated")
     if signal[CLEAR] < rules.counts_min or min(clear_halves) <= calibration.dark_counts[CLEAR]:
         return _unusable((*flags, "low_light"))
-    settings = calibration.gain * calibration.integration_ms / (gain * integration_ms)
-    if abs(settings - 1.0) > SETTINGS_TOLERANCE or gain != calibration.gain:
-        flags.append("settings_differ")
+    settings, gain_u = _settings_ratio(gain, integration_ms, calibration, flags)
     balance, moved = _half_balance(clear_halves, calibration)
     if moved > rules.moved_relative:
         flags.append("moved_between_halves")
     level = settings * _surface_level(brightness_per_mm2, calibration)
-    ratio = calibration.white_reflectance * level * signal / np.maximum(calibration.contrast, 1.0)
-    ratio[:8] *= balance
-    if (signal[2:8] < 3.0).any():
+    ratio = calibration.white_reflectance * level * balance * signal / np.maximum(calibration.contrast, 1.0)
+    flags += _implausible(signal, ratio)
+    return _judge(
+        ratio,
+        _relative_u(counts, signal, calibration, full_scale),
+        common_u=float(np.hypot(np.hypot(LEVEL_U, gain_u), calibration.white_reflectance_u)) + moved,
+        calibration=calibration,
+        recipe=recipe,
+        flags=flags,
+    )
+
+
+def _settings_ratio(
+    gain: float, integration_ms: float, calibration: SpectralCalibration, flags: list[str]
+) -> tuple[float, float]:
+    """Return sensitivity of the white's settings over the sample's, and its relative standard uncertainty."""
+    ratio = calibration.gain * calibration.integration_ms / (gain * integration_ms)
+    gain_differs = abs(gain / calibration.gain - 1.0) > SETTINGS_TOLERANCE
+    if gain_differs or abs(ratio - 1.0) > SETTINGS_TOLERANCE:
+        flags.append("settings_differ")
+    return ratio, GAIN_RATIO_U if gain_differs else 0.0
+
+
+def _implausible(signal: Array, ratio: Array) -> list[str]:
+    """Return flags for channels that a reflectance cannot be made of."""
+    flags: list[str] = []
+    if (signal[VISIBLE] < SIGNAL_MIN).any():
         flags.append("channel_dark")
-    if float(ratio[2:8].max()) > REFLECTANCE_MAX:
+    if float(ratio[VISIBLE].max()) > REFLECTANCE_MAX:
         flags.append("brighter_than_white")
-    relative_u = _relative_u(counts, signal, calibration, full_scale)
-    gain_u = GAIN_RATIO_U if gain != calibration.gain else 0.0
-    common_u = float(np.hypot(np.hypot(LEVEL_U, gain_u), calibration.white_reflectance_u)) + moved
-    return _judge(ratio, relative_u, common_u=common_u, calibration=calibration, recipe=recipe, flags=flags)
+    return flags
 
 
 def _half_balance(clear_halves: tuple[int, int], calibration: SpectralCalibration) -> tuple[Array, float]:
-    """Return factors for F1 to F8 that give both halves equal light, and how unequal they were."""
+    """Return factors for the ten channels that give both halves equal light, and how unequal they were.
+
+    Clear and NIR are means of both halves and stay as they are."""
     dark = calibration.dark_counts[CLEAR]
     first, second = clear_halves[0] - dark, clear_halves[1] - dark
     mean = (first + second) / 2.0
     white_first, white_second = calibration.white_halves
     factor_first, factor_second = white_first * mean / first, white_second * mean / second
-    return np.where(FIRST_HALF, factor_first, factor_second), abs(factor_first - factor_second)
+    factors = np.array([factor_first] * 4 + [factor_second] * 4 + [1.0, 1.0])
+    return factors, abs(factor_first - factor_second)
 
 
 def _surface_level(brightness_per_mm2: float | None, calibration: SpectralCalibration) -> float:
@@ -169,11 +191,17 @@ def _judge(
     figures_u = np.sqrt(((slopes * np.append(line_u, common_u)[:, None]) ** 2).sum(axis=0))
     value = dict(zip(_FIGURES, figures[0].tolist(), strict=True))
     u = dict(zip(_FIGURES, figures_u.tolist(), strict=True))
-    nir = float(ratio[NIR]) if calibration.lit[NIR] and ratio[NIR] > REFLECTANCE_MIN else None
     if value["haem"] < HAEM_MIN_MM:
         flags.append("haem_unseen")
         u["oxidation"] = UNKNOWN_U
         u["score"] = float(np.hypot(u["score"], rules.oxidation_weight * UNKNOWN_U))
+    nir = float(ratio[NIR]) if calibration.lit[NIR] and ratio[NIR] > REFLECTANCE_MIN else None
+    return _assemble(value, u, ratio=ratio, nir=nir, grade=grade_of(value["score"], recipe.grade_limits), flags=flags)
+
+
+def _assemble(
+    value: dict[str, float], u: dict[str, float], *, ratio: Array, nir: float | None, grade: Grade, flags: list[str]
+) -> SpectralAnalysis:
     return SpectralAnalysis(
         usable=not {"saturated", "channel_dark", "brighter_than_white"} & set(flags),
         freshness_index=rounded_score(value["freshness"]),
@@ -184,7 +212,7 @@ def _judge(
         oxidation_index_u=min(0.5, u["oxidation"]),
         quality_score=rounded_score(value["score"]),
         quality_score_u=min(0.5, u["score"]),
-        grade=grade_of(value["score"], recipe.grade_limits),
+        grade=grade,
         reflectance=tuple(ratio.tolist()),
         haem_mm=value["haem"],
         haem_mm_u=u["haem"],
@@ -200,7 +228,17 @@ def _judge(
     )
 
 
-_FIGURES = ("haem", "methaem", "yellow", "scatter", "lightness", "oxidation", "fat_quality", "freshness", "score")
+_FIGURES: tuple[str, ...] = (
+    "haem",
+    "methaem",
+    "yellow",
+    "scatter",
+    "lightness",
+    "oxidation",
+    "fat_quality",
+    "freshness",
+    "score",
+)
 
 
 def _figures(

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 PATH="$PATH:/usr/sbin:/usr/local/sbin"   # Debian keeps servers there, an ordinary user's PATH does not
-declare -A package=([mosquitto]=mosquitto [mosquitto_pub]=mosquitto-clients [chromium]=chromium [strace]=strace [git]=git)
+declare -A package=([openssl]=openssl [mosquitto]=mosquitto [mosquitto_pub]=mosquitto-clients [chromium]=chromium [strace]=strace [git]=git)
 missing=()
 for program in "${!package[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package[$program]}")

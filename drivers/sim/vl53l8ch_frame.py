@@ -4,14 +4,15 @@ The layout is made once per start: one buffer in host order with all block heade
 block into it. A frame is then a dozen array assignments and one byte swap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.sim.vl53l8ch_mailbox import Block
-from drivers.sim.vl53l8ch_optics import ZoneReadings
+from drivers.sim.vl53l8ch_optics import Exposure
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 12
@@ -22,32 +23,47 @@ SIGNAL, SIGMA, DISTANCE, REFLECTANCE, STATUS, MOTION = 0xDBC4, 0xDEC4, 0xDF44, 0
 TEMPERATURE_OFFSET = 8  # in the payload of META
 COMMON_PAYLOAD = bytes([0xCE, 0x0F, 0x40, 0x02])  # as seen on silicon: wrap distance 4046, and two constants
 
-Zones = NDArray[np.float64]
-
 
 class LayoutError(Exception):
     """The host asked for an output that this firmware doesn't have."""
 
 
-def _scaled(field: str, factor: float, top: float) -> Callable[[ZoneReadings], Zones]:
-    def values(readings: ZoneReadings) -> Zones:
-        return np.clip(np.rint(getattr(readings, field) * factor), -top - 1 if field == "distance_mm" else 0, top)
+@dataclass(frozen=True, slots=True)
+class ZoneField:
+    """How a value per zone goes onto the wire: host-side element type, factor, limits."""
 
-    return values
+    dtype: str
+    factor: float
+    low: float
+    high: float
+
+    def encode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values in the unit of the wire."""
+        return np.clip(np.rint(values * self.factor), self.low, self.high)
 
 
-# Block index -> (element type on the host side, value in the unit of the wire)
-ZONE_BLOCKS: dict[int, tuple[str, Callable[[ZoneReadings], NDArray[Any]]]] = {
-    AMBIENT: ("<u4", _scaled("ambient_kcps", 2048, 2**32 - 1)),
-    SPADS: ("<u4", _scaled("spads", 256, 2**32 - 1)),
-    DETECTED: ("u1", lambda readings: readings.detected),
-    SIGNAL: ("<u4", _scaled("signal_kcps", 2048, 2**32 - 1)),
-    SIGMA: ("<u2", _scaled("sigma_mm", 128, 2**16 - 1)),
-    DISTANCE: ("<i2", _scaled("distance_mm", 4, 2**15 - 1)),
-    REFLECTANCE: ("u1", _scaled("reflectance_pct", 2, 255)),
-    STATUS: ("u1", lambda readings: readings.status),
+# The field of an Exposure, or of a frame's own readings, behind each block index (UM3109 section 5.5).
+ZONE_FIELDS: dict[int, tuple[str, ZoneField]] = {
+    AMBIENT: ("ambient_kcps", ZoneField("<u4", 2048, 0, 2**32 - 1)),
+    SPADS: ("spads", ZoneField("<u4", 256, 0, 2**32 - 1)),
+    DETECTED: ("detected", ZoneField("u1", 1, 0, 1)),
+    SIGNAL: ("signal_kcps", ZoneField("<u4", 2048, 0, 2**32 - 1)),
+    SIGMA: ("sigma_mm", ZoneField("<u2", 128, 0, 2**16 - 1)),
+    DISTANCE: ("distance_mm", ZoneField("<i2", 4, -(2**15), 2**15 - 1)),
+    REFLECTANCE: ("reflectance_pct", ZoneField("u1", 2, 0, 255)),
+    STATUS: ("status", ZoneField("u1", 1, 0, 255)),
 }
+READ_ANEW = {DISTANCE, STATUS}  # differ from frame to frame even before a scene that stands still
 PLAIN_BLOCKS = {START, META, COMMON, MOTION}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHead:
+    """What is said once a frame. status: the four bytes that a poll for data reads, wire order."""
+
+    frame_id: int
+    status: bytes
+    temperature_c: int
 
 
 class FrameLayout:
@@ -58,7 +74,8 @@ class FrameLayout:
         self.rows = rows
         self.size = HEADER_BYTES + sum(4 + block.payload_bytes for block in blocks) + FOOTER_BYTES
         self._buffer = np.zeros(self.size, np.uint8)
-        self._zones: list[tuple[NDArray[Any], Callable[[ZoneReadings], NDArray[Any]]]] = []
+        self._zones: dict[int, NDArray[Any]] = {}
+        self._exposure: Exposure | None = None
         self._temperature: NDArray[np.int8] | None = None
         position = HEADER_BYTES
         for block in blocks:
@@ -69,24 +86,31 @@ class FrameLayout:
         self._word_at(position + 4)[0] = LIST_END
         self._ids = (self._word_at(8), self._word_at(position + 8))
 
-    def render(self, frame_id: int, status: bytes, temperature_c: int, readings: ZoneReadings) -> bytes:
-        """One frame in wire order. status: the four bytes that a poll for data reads, wire order."""
-        self._buffer[0:4] = np.frombuffer(status, np.uint8)[::-1]
+    def render(self, head: FrameHead, exposure: Exposure, distance_mm: NDArray[Any], status: NDArray[Any]) -> bytes:
+        """One frame in wire order. distance_mm and status are this frame's, all else is the exposure's."""
+        self._buffer[0:4] = np.frombuffer(head.status, np.uint8)[::-1]
         for word in self._ids:
-            word[0] = frame_id
+            word[0] = head.frame_id
         if self._temperature is not None:
-            self._temperature[0] = temperature_c
-        for target, values in self._zones:
-            target[:] = _to_zones(values(readings), self.rows)
+            self._temperature[0] = head.temperature_c
+        if exposure is not self._exposure:
+            self._exposure = exposure
+            for index in self._zones.keys() - READ_ANEW:
+                self._fill(index, getattr(exposure, ZONE_FIELDS[index][0]))
+        self._fill(DISTANCE, distance_mm)
+        self._fill(STATUS, status)
         return self._buffer.view("<u4").byteswap().tobytes()
 
+    def _fill(self, index: int, values: NDArray[Any]) -> None:
+        if index in self._zones:
+            self._zones[index][:] = _to_zones(ZONE_FIELDS[index][1].encode(values), self.rows)
+
     def _place(self, block: Block, payload: NDArray[np.uint8]) -> None:
-        if block.index in ZONE_BLOCKS:
-            dtype, values = ZONE_BLOCKS[block.index]
-            target = payload.view(dtype)
+        if block.index in ZONE_FIELDS:
+            target = payload.view(ZONE_FIELDS[block.index][1].dtype)
             if len(target) != self.rows * self.rows:
                 raise LayoutError(f"block 0x{block.word:08X} has {len(target)} elements for {self.rows**2} zones")
-            self._zones.append((target, values))
+            self._zones[block.index] = target
         elif block.index == COMMON:
             payload[:] = np.frombuffer(COMMON_PAYLOAD, np.uint8)
         elif block.index == META:

@@ -31,6 +31,8 @@ SPADS_ENABLED = (16.0, 14.0, 11.0, 1.0)
 VALID, WRAP_UNCHECKED, MERGED, NEW_TARGET = 5, 6, 9, 10  # UM3109 table 4
 SIGMA_TOO_HIGH, INCONSISTENT, MIXED = 3, 4, 13
 NOT_UPDATED = 0
+_SETTLED = np.zeros(256, np.bool_)  # statuses that a target has only if it was there before
+_SETTLED[[VALID, MERGED]] = True
 
 
 class TofView(Protocol):
@@ -66,10 +68,11 @@ class TofScene(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneReadings:
-    """Physical values of all zones, (8, 8) in scene orientation, before they are packed into a frame.
+class Exposure:
+    """What a view does to the zones, noise apart: physical values, (8, 8) in scene orientation.
 
-    detected is 0 or 1 targets a zone; values of zones without target are 0, except ambient_kcps and spads.
+    detected is 0 or 1 targets a zone; values of zones without target are 0, except ambient_kcps and spads. status is
+    that of a zone that had a target in the frame before.
     """
 
     detected: NDArray[np.bool_]
@@ -81,34 +84,34 @@ class ZoneReadings:
     spads: Grid
     status: NDArray[np.uint8]
 
+    def distance_reading_mm(self, rng: np.random.Generator) -> Grid:
+        """The distances with the noise of one frame."""
+        return self.distance_mm + TEMPORAL_SHARE * self.sigma_mm * rng.standard_normal(self.sigma_mm.shape)
 
-def detectable(view: TofView, integration_s: float) -> NDArray[np.bool_]:
-    """Which zones return enough light to report a target."""
-    distance_mm = _or(view.distance_mm, 0.0)
-    signal, spads = _signal_and_spads(view, np.maximum(distance_mm, 1.0))
-    sigma_mm = _sigma_mm(signal, view.ambient_kcps, spads, integration_s)
-    return (distance_mm > 0) & (distance_mm <= RANGE_MAX_MM) & (sigma_mm <= SIGMA_LOST_MM)
+    def status_after(self, seen_before: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        """The statuses, given the zones with a target in the frame before; None in the first frame."""
+        if seen_before is not None and not (self.detected & ~seen_before).any():
+            return self.status
+        fresh = WRAP_UNCHECKED if seen_before is None else np.where(seen_before, self.status, NEW_TARGET)
+        return np.where(_SETTLED[self.status], fresh, self.status).astype(np.uint8)
 
 
-def measure(
-    view: TofView, integration_s: float, seen_before: NDArray[np.bool_] | None, rng: np.random.Generator
-) -> ZoneReadings:
-    """Range every zone once. seen_before: zones with a target in the frame before, None in the first frame."""
+def expose(view: TofView, integration_s: float) -> Exposure:
+    """Let the light of a view fall on all zones."""
     true_mm = _or(view.distance_mm, 0.0)
     safe_mm = np.maximum(true_mm, 1.0)
     signal, spads = _signal_and_spads(view, safe_mm)
     sigma_mm = _sigma_mm(signal, view.ambient_kcps, spads, integration_s)
     detected = (true_mm > 0) & (true_mm <= RANGE_MAX_MM) & (sigma_mm <= SIGMA_LOST_MM)
-    noise_mm = TEMPORAL_SHARE * sigma_mm * rng.standard_normal(true_mm.shape)
-    return ZoneReadings(
+    return Exposure(
         detected=detected,
-        distance_mm=np.where(detected, true_mm + noise_mm, 0.0),
+        distance_mm=np.where(detected, true_mm, 0.0),
         sigma_mm=np.where(detected, sigma_mm, 0.0),
         signal_kcps=np.where(detected, signal, 0.0),
         ambient_kcps=view.ambient_kcps,
         reflectance_pct=np.where(detected, signal * safe_mm * safe_mm * (100.0 / SIGNAL_CONSTANT), 0.0),
         spads=spads,
-        status=_status(view, true_mm, sigma_mm, detected, seen_before),
+        status=_status(view, true_mm, sigma_mm, detected),
     )
 
 
@@ -127,21 +130,11 @@ def _sigma_mm(signal: Grid, ambient: Grid, spads: Grid, integration_s: float) ->
     return np.sqrt(SIGMA_FLOOR_MM**2 + SIGMA_SCALE_MM**2 * (FIT_INTEGRATION_S / integration_s) * photon_noise)
 
 
-def _status(
-    view: TofView,
-    distance_mm: Grid,
-    sigma_mm: Grid,
-    detected: NDArray[np.bool_],
-    seen_before: NDArray[np.bool_] | None,
-) -> NDArray[np.uint8]:
+def _status(view: TofView, distance_mm: Grid, sigma_mm: Grid, detected: NDArray[np.bool_]) -> NDArray[np.uint8]:
     cos = np.clip(_or(view.incidence_cos, 1.0), 0.01, 1.0)
     depth_mm = distance_mm * ZONE_WIDTH * np.sqrt(1.0 - cos * cos) / cos
-    ordinary = np.where(depth_mm > BROAD_PULSE_MM, MERGED, VALID)
-    if seen_before is None:
-        ordinary = np.full_like(ordinary, WRAP_UNCHECKED)
-    else:
-        ordinary = np.where(seen_before, ordinary, NEW_TARGET)
-    ordinary = np.where(depth_mm > MIXED_PULSE_MM, MIXED, ordinary)
-    ordinary = np.where(sigma_mm > SIGMA_REJECT_MM, SIGMA_TOO_HIGH, ordinary)
-    ordinary = np.where(distance_mm < NEAR_MM, INCONSISTENT, ordinary)
-    return np.where(detected, ordinary, NOT_UPDATED).astype(np.uint8)
+    status = np.where(depth_mm > BROAD_PULSE_MM, MERGED, VALID)
+    status = np.where(depth_mm > MIXED_PULSE_MM, MIXED, status)
+    status = np.where(sigma_mm > SIGMA_REJECT_MM, SIGMA_TOO_HIGH, status)
+    status = np.where(distance_mm < NEAR_MM, INCONSISTENT, status)
+    return np.where(detected, status, NOT_UPDATED).astype(np.uint8)

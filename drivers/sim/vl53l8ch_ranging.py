@@ -3,14 +3,15 @@
 Frames are computed when somebody reads them and not before: a chip that nobody looks at costs nothing.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.sim.vl53l8ch_frame import FrameLayout, LayoutError
+from drivers.sim.vl53l8ch_frame import FrameHead, FrameLayout, LayoutError
 from drivers.sim.vl53l8ch_mailbox import Parameters
-from drivers.sim.vl53l8ch_optics import TofScene, detectable, measure
+from drivers.sim.vl53l8ch_optics import Exposure, TofScene, TofView, expose
 
 RANGES_HZ = {4: (1, 60), 8: (1, 15)}  # UM3109 section 2.1, zones a side -> limits
 INTEGRATIONS = {4: 1, 8: 4}  # one image of 8 x 8 zones takes four integrations (UM3109 section 4.5)
@@ -79,6 +80,8 @@ class Ranging:
         self._rendered_id = -1
         self._rendered = b""
         self._seen: NDArray[np.bool_] | None = None
+        self._view: TofView | None = None
+        self._exposure: Exposure | None = None
 
     def frame_id(self, now_ns: int) -> int:
         """The number of the newest complete frame, -1 before the first."""
@@ -106,14 +109,22 @@ class Ranging:
     def _render(self, frame_id: int) -> bytes:
         middle_s = self.ready_ns(frame_id) / 1e9 - self.timing.integration_s / 2
         if frame_id > 0 and self._rendered_id != frame_id - 1:
-            before = self._scene.tof(middle_s - self.timing.period_s)
-            self._seen = detectable(before, self.timing.integration_s)
-        readings = measure(self._scene.tof(middle_s), self.timing.integration_s, self._seen, self._rng)
-        self._seen = readings.detected
+            self._seen = self._expose(middle_s - self.timing.period_s).detected
+        exposure = self._expose(middle_s)
+        status = exposure.status_after(self._seen)
+        self._seen = exposure.detected
         self._rendered_id = frame_id
-        on_s = middle_s - self._powered_ns / 1e9
-        temperature_c = round(COLD_C + WARMING_C * (1.0 - float(np.exp(-max(on_s, 0.0) / WARM_UP_S))))
-        return self.layout.render(frame_id, _status_of(frame_id), temperature_c, readings)
+        on_s = max(0.0, middle_s - self._powered_ns / 1e9)
+        temperature_c = round(COLD_C + WARMING_C * (1.0 - math.exp(-on_s / WARM_UP_S)))
+        head = FrameHead(frame_id, _status_of(frame_id), temperature_c)
+        return self.layout.render(head, exposure, exposure.distance_reading_mm(self._rng), status)
+
+    def _expose(self, time_s: float) -> Exposure:
+        """What the scene shows then; a view that is still the same object is not computed again."""
+        view = self._scene.tof(time_s)
+        if self._exposure is None or view is not self._view:
+            self._view, self._exposure = view, expose(view, self.timing.integration_s)
+        return self._exposure
 
 
 def _status_of(frame_id: int) -> bytes:

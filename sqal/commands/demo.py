@@ -23,7 +23,9 @@ TEND_S = 0.25
 @click.option("--sites", default=3, show_default=True, help="How many sites, each with one line and one device.")
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds a second.")
 @click.option("--rate-hz", default=1.0, show_default=True, help="Samples a simulated second and device.")
-@click.option("--port", default=8000, show_default=True, help="Where page and API are served.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where page and API are served."
+)
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder of its data.  [default: var/demo]")
 def demo(*, sites: int, speed: float, rate_hz: float, port: int, data: Path | None) -> None:
     """Run the whole line here: database, broker, ingest, server, and an agent a site on simulated sensors."""

@@ -123,13 +123,17 @@ def spawn(
     return Child(name, process, log=log, log_start=log_start, stop_signal=stop_signal)
 
 
-def dies_with_us(death_signal: str) -> list[str]:
+def dies_with_us(death_signal: str, *setpriv_options: str) -> list[str]:
     """Return the command prefix that ends the child with `death_signal` ("INT", "TERM") when this process dies.
 
-    Empty where `setpriv` does not exist (not Linux): there a killed parent leaves its servers behind.
+    The signal comes only for a death after it was asked for, so a shell looks whether we still are the parent before it
+    becomes the program. Empty where `setpriv` does not exist (not Linux): there a killed parent leaves its servers.
     """
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", death_signal] if setpriv else []
+    if setpriv is None:
+        return []
+    still_ours = ["sh", "-c", 'test "$PPID" = "$0" || exit 1; exec "$@"', str(os.getpid())]
+    return [setpriv, "--pdeathsig", death_signal, *setpriv_options, *still_ours]
 
 
 def _last_line(text: str) -> str:

@@ -182,10 +182,10 @@ def _unprivileged(data: Path) -> list[str]:
     nobody = pwd.getpwnam("nobody")
     for path in (data, *data.rglob("*")):
         os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
-    prefix = dies_with_us("INT")
+    prefix = dies_with_us("INT", "--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid), "--clear-groups")
     if not prefix:
         raise PartError("PostgreSQL refuses to run as root: start as an ordinary user")
-    return [*prefix, "--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid), "--clear-groups"]
+    return prefix
 
 
 @functools.cache

@@ -82,3 +82,59 @@ def event(
 def as_bytes(message: dict[str, Any]) -> bytes:
     """A message as it travels."""
     return json.dumps(message).encode()
+
+
+def flat_sample(**changes: Any) -> dict[str, Any]:
+    """A sample as the customer's ESP32 simulator sends it, histograms and all: well over 100 kB."""
+    channels = _BASE["as7341"]["raw"] | {"F1_415nm": 412.0, "F3_480nm": 1800.5}
+    message: dict[str, Any] = {
+        "type": "sensor_data",
+        "sample_id": "MG-261122-2154-188",
+        "device_id": "ESP32_LL_01",
+        "timestamp": "2026-11-22T21:54:11.123456Z",
+        "firmware_version": "3.1.0",
+        "vl53l8ch": {
+            "distance_matrix": [[17.4 + row + column / 8 for column in range(8)] for row in range(8)],
+            "reflectance_matrix": [[38.25] * 8 for _ in range(8)],
+            "amplitude_matrix": [[0.49] * 8 for _ in range(8)],
+            "ambient_matrix": [[223.5001] * 8 for _ in range(8)],
+            "status_matrix": [[5] * 8 for _ in range(8)],
+            "volume_mm3": 312_000.77,
+            "surface_uniformity": 0.81,
+            "quality_score": 0.86,
+            "grade": "A",
+            "stats": {"min": 17.4, "max": 99.0},
+            "defects": [{"x": 1, "y": 2, "kind": "hole"}],
+            "score_breakdown": {"volume": 0.9},
+        },
+        "as7341": {
+            "channels": channels,
+            "freshness_index": 0.9,
+            "fat_quality_index": 0.8,
+            "oxidation_index": 0.1,
+            "quality_score": 0.88,
+            "grade": "A",
+            "gain": "256X",
+            "integration_time": 100,
+            "spectral_ratios": {"r": 1.0},
+            "quality_metrics": {},
+            "quality_js": {},
+        },
+        "fusion": {
+            "final_score": 0.868,
+            "final_grade": "A",
+            "tof_score": 0.86,
+            "spectral_score": 0.88,
+            "fusion_mode": "weighted",
+            "metrics": {},
+            "foie_gras_metrics": {},
+        },
+        "vl53l8ch_raw": {"histograms": [[round(0.1 * n + zone, 3) for n in range(144)] for zone in range(128)]},
+        "as7341_raw": {"integration": 1},
+        "meta": {"batch": 7},
+        "location": "Landes",
+        "lot_abattage": "AB-1",
+        "eleveur": "Dupont",
+        "provenance": "Sud-Ouest",
+    }
+    return message | changes

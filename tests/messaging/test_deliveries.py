@@ -6,10 +6,13 @@ Method: real Mosquitto, which sends far past the Receive Maximum; consumers that
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from messaging import Client, Delivery, Subscription
+from messaging import Client, Delivery, Properties, Subscription
+from sqal.parts.broker import start_broker
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_messaging import DEADLINE_S, States
+from tests.kit.ports import free_port
 
 NewClient = Callable[..., Awaitable[Client]]
 
@@ -209,3 +212,43 @@ async def test_own_publishing_has_a_client_of_its_own_beside_a_full_inbox(
                 consumer.ack(delivery)
             done += len(batch)
     assert consumer.epoch == 1
+
+
+async def test_an_ack_behind_the_goodbye_is_not_counted_as_sent(mosquitto: OwnBroker, new_client: NewClient) -> None:
+    consumer = await new_client(mosquitto.port, "consumer")
+    await consumer.subscribe(Subscription("t/#"))
+    publisher = await new_client(mosquitto.port, "publisher")
+    await fill(publisher, 1)
+    [delivery] = await take(consumer, 1, ack=False)
+    leaving = asyncio.create_task(consumer.disconnect("test"))
+    await asyncio.sleep(0)  # the DISCONNECT is queued, not written
+    consumer.ack(delivery)
+    await leaving
+    assert (consumer.counters.acked_total, consumer.counters.stale_acks_total) == (0, 1)
+    consumer.reconnect()
+    [again] = await take(consumer, 1)
+    assert again.dup
+
+
+async def test_the_broker_without_installation_keeps_the_same_promises(tmp_path: Path, new_client: NewClient) -> None:
+    """iotcore: what was not acknowledged comes again in the session, retained values and properties travel."""
+    running = start_broker(port=free_port(), directory=tmp_path, kind="iotcore")
+    try:
+        consumer = await new_client(running.port, "consumer")
+        await consumer.subscribe(Subscription("t/#"))
+        publisher = await new_client(running.port, "publisher")
+        await fill(publisher, 100, size_bytes=60_000)
+        taken = await take(consumer, 100, ack=False)
+        for delivery in taken[:40]:
+            consumer.ack(delivery)
+        await consumer.publish("done", b"")
+        await consumer.disconnect("test")
+        consumer.reconnect()
+        assert [number(each) for each in await take(consumer, 60)] == list(range(40, 100))
+        await publisher.publish("t/kept", b"1", retain=True, properties=Properties(content_type="text/plain"))
+        late = await new_client(running.port, "late", subscriptions=[Subscription("t/kept")])
+        [kept] = await take(late, 1)
+        assert (kept.retain, kept.properties.content_type) == (True, "text/plain")
+        await consumer.disconnect("over")
+    finally:
+        running.kill()

@@ -11,7 +11,7 @@ import pytest
 
 from messaging import Client, Subscription
 from tests.kit.fix_broker import Authority, OwnBroker
-from tests.kit.fix_messaging import DEADLINE_S, States
+from tests.kit.fix_messaging import DEADLINE_S, ScriptedPeer, States
 from tests.kit.ports import free_port
 
 NewClient = Callable[..., Awaitable[Client]]
@@ -64,3 +64,25 @@ async def test_a_plain_broker_does_not_pass_for_a_secure_one(
     client = await new_client(mosquitto.port, "careful", wait=False, tls=tls, on_state=states, connect_timeout_s=1.0)
     await states.until(lambda change: not change.connected)
     assert not client.connected
+
+
+async def test_a_message_behind_an_answer_to_a_ping_is_read_at_once(
+    authority: Authority, new_client: NewClient
+) -> None:
+    """Both in one TLS record: once it is decrypted no selector tells of the second packet, and nothing follows it."""
+    answers = iter([b"\xd0\x00" + b"\x30\x06\x00\x01t\x00hi"])
+    peer = ScriptedPeer()
+    peer.answers[0xC0] = lambda _body: next(answers, b"")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(authority.certificate, authority.key)
+    await peer.start(tls)
+    try:
+        client = await new_client(
+            peer.port, "client", keepalive_s=1, tls=ssl.create_default_context(cafile=authority.ca)
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            [delivery] = await client.next_batch(1)
+        assert (delivery.payload, delivery.epoch) == (b"hi", 1)
+        await client.disconnect("test")
+    finally:
+        await peer.stop()

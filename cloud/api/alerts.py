@@ -1,0 +1,145 @@
+"""Alerts: their history, raising one by hand, acknowledging. What changes is announced through the outbox."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
+from msgspec import Meta
+
+from cloud.alerts import Observation, Occurrence
+from cloud.api.params import AlertPath, DeviceFilter, Period, SiteFilter, period_of, text_without_nul
+from cloud.api.problems import BadRequestError, NotFoundError
+from cloud.clock import Clock
+from cloud.ids import uuid7
+from cloud.store.alerts import acknowledge_alert, apply_observations
+from cloud.store.reader import Row, Store
+from contract.bounds import DeviceId, LongText, SampleId, Severity
+
+LIMIT_MAX = 500
+CONTEXT_BYTES_MAX = 16 * 1024
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX)]
+SeverityFilter = Annotated[Severity | None, QueryParameter(name="severity")]
+AcknowledgedFilter = Annotated[bool | None, QueryParameter(name="is_acknowledged")]
+AcknowledgedBy = Annotated[str, QueryParameter(name="acknowledged_by", min_length=1, max_length=200)]
+
+
+class NewAlert(msgspec.Struct, frozen=True):
+    """An alert raised by a person or another system."""
+
+    device_id: DeviceId
+    alert_type: Annotated[str, Meta(min_length=1, max_length=50)]
+    severity: Severity
+    message: LongText
+    sample_id: SampleId | None = None
+    data_context: dict[str, Any] = {}
+
+
+class Raised(msgspec.Struct, frozen=True):
+    """The row in the history."""
+
+    alert_id: int
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """Who acknowledged first, and when."""
+
+    success: Literal[True]
+    alert_id: int
+    acknowledged_by: str
+    acknowledged_at: datetime
+
+
+class AlertsController(Controller):
+    """`/api/sqal/alerts`."""
+
+    path = "/alerts"
+    tags = ("alerts",)
+
+    @get("/", summary="Alerts of a period", dependencies={"period": period_of(timedelta(hours=24))})
+    async def in_period(
+        self,
+        store: NamedDependency[Store],
+        period: NamedDependency[Period],
+        *,
+        severity: SeverityFilter = None,
+        is_acknowledged: AcknowledgedFilter = None,
+        device_id: DeviceFilter = None,
+        site_code: SiteFilter = None,
+        limit: Limit = 100,
+    ) -> list[Row]:
+        """The newest `limit` occurrences of a period (24 hours by default), newest first."""
+        return await store.rows(
+            "api_alerts",
+            start=period.start,
+            end=period.end,
+            severity=severity,
+            is_acknowledged=is_acknowledged,
+            device_id=text_without_nul(device_id, "device_id"),
+            site_code=text_without_nul(site_code, "site_code"),
+            limit=limit,
+        )
+
+    @post("/", summary="Raise an alert")
+    async def raise_alert(
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rng: NamedDependency[random.Random],
+        data: JSONBody[NewAlert],
+    ) -> Raised:
+        """Raise an alert of a registered device; an open one of the same type counts up."""
+        _check(data)
+        device = await store.row("api_device", device_id=data.device_id)
+        if device is None or device["site_code"] is None:
+            raise BadRequestError("device_id", f"no device {data.device_id!r} is registered at a site")
+        occurrence = Occurrence(data.alert_type, data.severity, data.message, data.data_context)
+        now = clock.now()
+        observation = Observation(
+            device_id=data.device_id,
+            site_code=device["site_code"],
+            line=device["line"],
+            at=now,
+            lot_id=None,
+            sample_id=data.sample_id,
+            occurrences=[occurrence],
+            keeps_the_rest=False,
+        )
+        async with store.transaction() as connection:
+            moved = await apply_observations(
+                connection,
+                store.queries,
+                live=[observation],
+                old=[],
+                new_id=lambda: uuid7(int(now.timestamp() * 1000), rng),
+            )
+        alert_id = next(each.alert_id for each in moved if each.alert_type == data.alert_type)
+        assert alert_id is not None, "an occurrence has a row in the history"
+        return Raised(alert_id)
+
+    @post("/{alert_id:int}/acknowledge", summary="Acknowledge an alert", status_code=200)
+    async def acknowledge(
+        self, store: NamedDependency[Store], alert_id: AlertPath, acknowledged_by: AcknowledgedBy
+    ) -> Acknowledged:
+        """Acknowledge an alert and its life cycle; the first to do so stays on record. Raises NotFoundError."""
+        text_without_nul(acknowledged_by, "acknowledged_by")
+        async with store.transaction() as connection:
+            row = await acknowledge_alert(connection, store.queries, alert_id=alert_id, acknowledged_by=acknowledged_by)
+        if row is None:
+            raise NotFoundError(f"there is no alert {alert_id}")
+        _, _, by, at = row
+        return Acknowledged(success=True, alert_id=alert_id, acknowledged_by=by, acknowledged_at=at)
+
+
+def _check(alert: NewAlert) -> None:
+    """Refuse what the column of a JSON document or text can't hold. Raises BadRequestError."""
+    context = msgspec.json.encode(alert.data_context)
+    if len(context) > CONTEXT_BYTES_MAX:
+        raise BadRequestError("data_context", f"{len(context)} bytes, at most {CONTEXT_BYTES_MAX} are accepted")
+    if b"\\u0000" in context:
+        raise BadRequestError("data_context", "may not hold the character U+0000")
+    for name in ("alert_type", "message", "sample_id"):
+        text_without_nul(getattr(alert, name), name)

@@ -1,0 +1,173 @@
+"""`/ws/realtime/`: one viewer's connection. Three tasks: what the hub has for it, what it says, a ping now and then.
+
+The hub bounds and counts; this module speaks the protocol of the customer's front ends and ends connections that are
+dead. A stalled connection is cut at its transport: a closing handshake would wait in the very queue that does not move.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+import structlog
+from litestar import WebSocket, websocket
+from litestar.di import NamedDependency
+from litestar.exceptions import WebSocketDisconnect
+
+from cloud.api.wire import Closed, Frame, receive, violation
+from cloud.clock import Clock
+from cloud.hub import Filters, HubFullError, Viewer, ViewerStalledError
+from cloud.live import frame_text, row_of, status_text, welcome_text
+from cloud.relay import Relay
+from cloud.store.reader import DATABASE_AWAY, Row, Store
+from contract.bounds import GRADES, Grade
+
+PING_S = 30.0
+TRY_AGAIN_LATER = 1013  # RFC 6455 registry
+FRAME_BYTES_MAX = 16 * 1024  # a viewer's messages are a hundred bytes
+
+_log = structlog.get_logger("sqal.realtime")
+
+
+class FilterValues(msgspec.Struct, frozen=True):
+    """Filters as they travel: empty means all."""
+
+    device_id: str | None = None
+    site_code: str | None = None
+    min_grade: Grade | Literal[""] | None = None
+
+    def filters(self) -> Filters:
+        """The hub's filters."""
+        return Filters(self.device_id or None, self.site_code or None, self.min_grade or None)
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a viewer may say."""
+
+    type: str
+    filters: FilterValues = FilterValues()
+
+
+@websocket(["/ws/realtime", "/ws/realtime/"])
+async def realtime(
+    socket: WebSocket[Any, Any, Any],
+    relay: NamedDependency[Relay],
+    store: NamedDependency[Store],
+    clock: NamedDependency[Clock],
+) -> None:
+    """Serve one viewer until it leaves."""
+    await socket.accept()
+    try:
+        filters = _query_filters(dict(socket.query_params))
+        viewer = relay.hub.join(filters)
+    except msgspec.ValidationError as error:
+        path, reason = violation(error)
+        await socket.send_text(frame_text("error", clock.now(), error=reason, path=path))
+        filters = Filters()
+        viewer = relay.hub.join(filters)
+    except HubFullError as error:
+        await socket.close(code=TRY_AGAIN_LATER, reason=str(error))
+        return
+    session = _Session(socket, relay, store, clock, viewer)
+    try:
+        await session.run()
+    finally:
+        relay.hub.leave(viewer)
+
+
+def _query_filters(query: dict[str, str]) -> Filters:
+    """The filters in the query string. A `+` that nobody escaped is a space: `A+` arrives as `A `."""
+    if "min_grade" in query:
+        query["min_grade"] = query["min_grade"].replace(" ", "+")
+    return msgspec.convert(query, FilterValues).filters()
+
+
+class _Session:
+    """One viewer's connection from its welcome to its end."""
+
+    def __init__(
+        self, socket: WebSocket[Any, Any, Any], relay: Relay, store: Store, clock: Clock, viewer: Viewer
+    ) -> None:
+        self._socket = socket
+        self._relay = relay
+        self._store = store
+        self._clock = clock
+        self._viewer = viewer
+
+    async def run(self) -> None:
+        try:
+            await self._greet()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._viewer.pump(self._socket.send_text), name="realtime.pump")
+                tasks.create_task(self._ping(), name="realtime.ping")
+                tasks.create_task(self._listen(), name="realtime.listen")
+        except* ViewerStalledError:
+            _log.warning("viewer_evicted", viewers=len(self._relay.hub))
+            abort_of(self._socket)()
+        except* (Closed, WebSocketDisconnect, OSError):
+            pass  # it left; there is nobody to tell
+
+    async def _greet(self) -> None:
+        now = self._clock.now()
+        status = self._relay.links.status
+        words = (
+            "SQAL live" if status.database_connected else "SQAL live; the database does not answer, history is missing"
+        )
+        await self._socket.send_text(welcome_text(words, now))
+        row = await self._latest_row()
+        if row is not None:
+            await self._socket.send_text(frame_text("latest_sample", self._clock.now(), data=row))
+        if not (status.database_connected and status.broker_connected and status.storing):
+            await self._socket.send_text(status_text(self._relay.links.status, self._clock.now()))
+
+    async def _latest_row(self) -> Row | None:
+        """The newest sample that this viewer wants: from the database, or from what came by while that is away."""
+        filters = self._viewer.filters
+        newest = self._relay.newest(filters)
+        if self._relay.links.status.database_connected:
+            grades = None if filters.min_grade is None else list(GRADES[: GRADES.index(filters.min_grade) + 1])
+            try:
+                row = await self._store.row(
+                    "api_latest_sample_like", device_id=filters.device_id, site_code=filters.site_code, grades=grades
+                )
+            except DATABASE_AWAY:
+                self._relay.links.set_database(connected=False)
+            else:
+                if row is not None and (newest is None or row["time"] >= newest.sample.timestamp):
+                    return row
+        return None if newest is None else row_of(newest.sample, newest.site_code)
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_S)
+            self._viewer.post(frame_text("ping", self._clock.now()))
+
+    async def _listen(self) -> None:
+        while True:
+            frame = await receive(self._socket)
+            self._viewer.post(self._answer(frame))
+
+    def _answer(self, frame: Frame) -> str:
+        now = self._clock.now()
+        if len(frame) > FRAME_BYTES_MAX:
+            return frame_text("error", now, error=f"{len(frame)} bytes, at most {FRAME_BYTES_MAX}", path="$")
+        try:
+            said = msgspec.json.decode(frame, type=Said)
+        except msgspec.MsgspecError as error:
+            path, reason = violation(error)
+            return frame_text("error", now, error=reason, path=path)
+        if said.type in ("heartbeat", "ping"):
+            return frame_text("heartbeat_ack" if said.type == "heartbeat" else "pong", now)
+        if said.type in ("subscribe", "unsubscribe"):
+            self._viewer.filters = said.filters.filters() if said.type == "subscribe" else Filters()
+            filters = msgspec.to_builtins(self._viewer.filters)
+            return frame_text(f"{said.type}_ack", now, filters=filters)
+        if said.type == "pong":
+            return ""
+        return frame_text("error", now, error=f"there is no message of type {said.type[:40]!r}", path="$.type")
+
+
+def abort_of(socket: WebSocket[Any, Any, Any]) -> Callable[[], None]:
+    """What cuts the connection of `socket` at once, where the server lets us (cloud/server.py); else nothing does."""
+    state: dict[str, Any] = socket.scope["state"]
+    return state.get("abort", lambda: None)

@@ -1,0 +1,179 @@
+"""`sqal cloud serve`: REST, WebSockets, dashboard in one application. Builds and wires; holds no logic.
+
+There are no users yet, so it listens on the loopback interface only and answers only who calls it by a loopback name.
+"""
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp
+
+from cloud.api.alerts import AlertsController
+from cloud.api.devices import DevicesController
+from cloud.api.guard import Guard
+from cloud.api.lots import LotsController
+from cloud.api.overview import health, overview
+from cloud.api.pages import STATIC_DIR, docs, docs_start, page
+from cloud.api.problems import HANDLERS
+from cloud.api.realtime import realtime
+from cloud.api.records import dead_letter, dead_letters, events, gaps
+from cloud.api.samples import SamplesController
+from cloud.api.sensors import sensors
+from cloud.api.stats import StatsController
+from cloud.clock import Clock, SystemClock
+from cloud.gateway import Gateway
+from cloud.hub import Hub
+from cloud.registry import Registry
+from cloud.relay import Relay, relay_client
+from cloud.server import server_of
+from cloud.settings import Settings
+from cloud.store.queries import Queries
+from cloud.store.reader import Store
+from messaging.client import Client
+
+VERSION = "0.1.0"
+BODY_BYTES_MAX = 64 * 1024
+PROBE_S = 2.0  # how soon viewers learn that the database went or came
+
+
+class ServeError(Exception):
+    """The server cannot be started as asked; one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What handlers are given."""
+
+    store: Store
+    relay: Relay
+    client: Client
+    gateway: Gateway
+    clock: Clock
+    rng: random.Random
+    static_dir: Path
+
+
+def create_app(
+    settings: Settings,
+    queries: Queries,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    static_dir: Path = STATIC_DIR,
+) -> ASGIApp:
+    """The ASGI application; its lifespan opens and closes the database pool and the broker's client."""
+    parts = _parts(settings, queries, clock or SystemClock(), rng or random.SystemRandom(), static_dir)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        async with parts.store, parts.client:
+            tasks = [
+                asyncio.create_task(parts.relay.run(parts.client), name="serve.relay"),
+                asyncio.create_task(_probe(parts), name="serve.probe"),
+            ]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = Litestar(
+        route_handlers=[_api(), sensors, realtime, docs, docs_start, page],
+        dependencies={
+            name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__
+        },
+        exception_handlers=HANDLERS,
+        lifespan=[lifespan],
+        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST"]),
+        openapi_config=OpenAPIConfig(
+            title="SQAL",
+            version=VERSION,
+            description="Inline quality control of foie gras: devices, samples, statistics, alerts, lots.",
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+            use_handler_docstrings=True,
+        ),
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+        debug=False,
+    )
+    return Guard(app, origins=settings.api.origins)
+
+
+def run_serve(settings: Settings, queries: Queries) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ServeError, the one sentence why not."""
+    _require_loopback(settings.api.host)
+    server = server_of(create_app(settings, queries), host=settings.api.host, port=settings.api.port)
+    try:
+        asyncio.run(server.serve())
+    except SystemExit as error:
+        where = f"{settings.api.host}:{settings.api.port}"
+        raise ServeError(f"cannot listen on {where}: it is taken by another program") from error
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down and hands the signal on
+
+
+def _parts(settings: Settings, queries: Queries, clock: Clock, rng: random.Random, static_dir: Path) -> Parts:
+    store = Store(settings.database, queries)
+    relay = Relay(Hub(), clock)
+    client = relay_client(settings.broker, relay, rng)
+    registry = Registry(store, clock)
+    gateway = Gateway(client=client, pending=relay.pending, registry=registry, clock=clock, rng=rng)
+    return Parts(store, relay, client, gateway, clock, rng, static_dir)
+
+
+def _giver(part: object) -> Callable[[], object]:
+    """A dependency that gives `part`."""
+
+    def give() -> object:
+        return part
+
+    return give
+
+
+def _api() -> Router:
+    return Router(
+        path="/api/sqal",
+        route_handlers=[
+            health,
+            overview,
+            DevicesController,
+            SamplesController,
+            StatsController,
+            AlertsController,
+            LotsController,
+            dead_letters,
+            dead_letter,
+            gaps,
+            events,
+        ],
+    )
+
+
+async def _probe(parts: Parts) -> None:
+    """Ask the database now and then, so that viewers learn of its absence without asking."""
+    while True:
+        parts.relay.links.set_database(connected=await parts.store.answers())
+        await asyncio.sleep(PROBE_S)
+
+
+def _require_loopback(host: str) -> None:
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ServeError(
+            f"api.host is {host}, but without users SQAL serves this machine only: use 127.0.0.1 and a tunnel"
+        )

@@ -1,0 +1,174 @@
+"""Live messages to many viewers: each is encoded once, each viewer has its own bounded queue and knows what it missed.
+
+A viewer that cannot keep up loses its oldest messages, never anybody else's; the next thing it reads is a `gap` with
+the count. One that takes nothing at all for STALL_S raises ViewerStalledError and is put out. What a message says is
+not the hub's business (cloud/live.py), nor where it comes from (cloud/relay.py), nor the socket.
+
+HubError
+├── HubFullError         too many viewers at once
+└── ViewerStalledError   the viewer's connection takes no bytes
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from contract.bounds import GRADES, Grade
+
+VIEWERS_MAX = 10_000  # twice the 5,000 dashboards that the line is built for
+BACKLOG_MAX = 256  # bundles; 2.5 s at 100 samples/s. The texts are shared, so a full backlog costs its viewer 2 kB
+STALL_S = 20.0  # a connection that takes no byte for so long is dead or hopeless
+
+Kind = Literal["sample", "alert", "status"]
+Send = Callable[[str], Awaitable[None]]
+_RANK = {grade: rank for rank, grade in enumerate(GRADES)}
+
+
+class HubError(Exception):
+    """What the hub refuses."""
+
+
+class HubFullError(HubError):
+    """VIEWERS_MAX viewers are connected already."""
+
+
+class ViewerStalledError(HubError):
+    """A viewer took nothing for longer than it may."""
+
+
+class Filters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a viewer wants to see; absent means all. `min_grade` B means B or better and never hides an alert."""
+
+    device_id: str | None = None
+    site_code: str | None = None
+    min_grade: Grade | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Encoded messages that belong together: a sample's three, or one alert. Dropped or sent as a whole."""
+
+    kind: Kind
+    texts: tuple[str, ...]
+    device_id: str | None = None
+    site_code: str | None = None
+    grade: Grade | None = None
+
+    def passes(self, filters: Filters) -> bool:
+        """Whether a viewer with `filters` gets it. What belongs to no device or site passes those filters."""
+        return passes(filters, self.device_id, self.site_code, self.grade)
+
+
+def passes(filters: Filters, device_id: str | None, site_code: str | None, grade: Grade | None) -> bool:
+    """Whether what has these properties passes `filters`; None is a property that it does not have."""
+    if filters.device_id is not None and device_id is not None and device_id != filters.device_id:
+        return False
+    if filters.site_code is not None and site_code is not None and site_code != filters.site_code:
+        return False
+    return filters.min_grade is None or grade is None or _RANK[grade] <= _RANK[filters.min_grade]
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Tells a slow viewer how many messages it did not get, and how many of those were alerts."""
+
+    missed: int
+    missed_alerts: int
+    type: Literal["gap"] = "gap"
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the hub was made, in messages (not bundles)."""
+
+    published: int = 0
+    delivered: int = 0
+    missed: int = 0
+    evicted: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Viewer:
+    """One connected dashboard and what waits for it."""
+
+    filters: Filters
+    counters: Counters
+    backlog_max: int = BACKLOG_MAX
+    _waiting: deque[Bundle] = field(default_factory=deque[Bundle])
+    _missed: int = 0
+    _missed_alerts: int = 0
+    _something: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, bundle: Bundle) -> None:
+        """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed."""
+        if len(self._waiting) >= self.backlog_max:
+            oldest = self._waiting.popleft()
+            self._missed += len(oldest.texts)
+            self._missed_alerts += oldest.kind == "alert"
+            self.counters.missed += len(oldest.texts)
+        self._waiting.append(bundle)
+        self._something.set()
+
+    def post(self, text: str) -> None:
+        """Queue an answer to this viewer alone; an empty one is none."""
+        if text:
+            self.offer(Bundle(kind="status", texts=(text,)))
+
+    async def take(self) -> tuple[str, ...]:
+        """The texts to send next, waiting for some. What was missed before them is told first, by a gap."""
+        await self._something.wait()
+        if self._missed:
+            gap = Gap(missed=self._missed, missed_alerts=self._missed_alerts)
+            self._missed = self._missed_alerts = 0
+            return (msgspec.json.encode(gap).decode(),)
+        texts = self._waiting.popleft().texts
+        if not self._waiting:
+            self._something.clear()
+        self.counters.delivered += len(texts)
+        return texts
+
+    async def pump(self, send: Send, *, stall_s: float = STALL_S) -> None:
+        """Send what comes, for ever. Raises ViewerStalledError when one message is not taken within `stall_s`."""
+        while True:
+            for text in await self.take():
+                try:
+                    async with asyncio.timeout(stall_s):
+                        await send(text)
+                except TimeoutError as error:
+                    self.counters.evicted += 1
+                    raise ViewerStalledError(f"took nothing for {stall_s:g} s") from error
+
+
+class Hub:
+    """All viewers of this process. Belongs to one event loop; `publish` never waits."""
+
+    def __init__(self, *, viewers_max: int = VIEWERS_MAX, backlog_max: int = BACKLOG_MAX) -> None:
+        self.counters = Counters()
+        self._viewers: set[Viewer] = set()
+        self._viewers_max = viewers_max
+        self._backlog_max = backlog_max
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    def join(self, filters: Filters) -> Viewer:
+        """A new viewer, who gets everything published from now on. Raises HubFullError; `leave` it when it goes."""
+        if len(self._viewers) >= self._viewers_max:
+            raise HubFullError(f"{self._viewers_max} viewers are connected already")
+        viewer = Viewer(filters, self.counters, self._backlog_max)
+        self._viewers.add(viewer)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget `viewer` and what waits for it; twice is harmless."""
+        self._viewers.discard(viewer)
+
+    def publish(self, bundle: Bundle) -> None:
+        """Offer `bundle` to every viewer whose filters it passes."""
+        self.counters.published += len(bundle.texts)
+        for viewer in self._viewers:
+            if bundle.passes(viewer.filters):
+                viewer.offer(bundle)

@@ -1,0 +1,47 @@
+import { useTexts } from '../i18n';
+import { usePreferences } from '../stores/preferences';
+import { ConnectionState } from './ConnectionState';
+import { Segmented } from './Segmented';
+
+export function Header() {
+  const { t, language } = useTexts();
+  const theme = usePreferences((state) => state.theme);
+  const setLanguage = usePreferences((state) => state.setLanguage);
+  const setTheme = usePreferences((state) => state.setTheme);
+  return (
+    <header className="page-head">
+      <a className="skip-link" href="#main">
+        {t.skipToContent}
+      </a>
+      <div className="brand">
+        <img src="/favicon.svg" alt="" width="34" height="34" />
+        <div>
+          <h1>{t.product}</h1>
+          <p className="quiet">{t.tagline}</p>
+        </div>
+      </div>
+      <ConnectionState />
+      <div className="switches">
+        <Segmented
+          label={t.theme.label}
+          value={theme}
+          onChange={setTheme}
+          options={[
+            { value: 'auto', label: t.theme.auto },
+            { value: 'light', label: t.theme.light },
+            { value: 'dark', label: t.theme.dark },
+          ]}
+        />
+        <Segmented
+          label={t.language.label}
+          value={language}
+          onChange={setLanguage}
+          options={[
+            { value: 'fr', label: t.language.fr, testId: 'lang-fr', lang: 'fr' },
+            { value: 'en', label: t.language.en, testId: 'lang-en', lang: 'en' },
+          ]}
+        />
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,98 @@
+import { memo, useId, useState, type PointerEvent } from 'react';
+import type { TofReading } from '../domain/types';
+import { decimal } from '../format';
+import { useTexts, type Localised } from '../i18n';
+import type { HistoryEntry } from '../stores/live';
+import { heatMap, legendGradient, zoneColour, type HeatMap } from './heat';
+
+const SIDE = 8;
+const CELL = 10;
+
+function zoneLabel(zone: number, map: HeatMap, { t, language }: Localised): string {
+  const value = map.zonesMm[zone] ?? null;
+  const words = value === null ? t.heatmap.noTarget : `${decimal(value, language)} ${t.heatmap.unit}`;
+  return t.heatmap.zone(String(Math.floor(zone / SIDE) + 1), String((zone % SIDE) + 1), words);
+}
+
+function summary(map: HeatMap, { t, language }: Localised): string {
+  const seen = map.zonesMm.filter((value) => value !== null);
+  if (seen.length === 0) return t.heatmap.allEmpty;
+  const empty = map.zonesMm.length - seen.length;
+  return t.heatmap.summary(decimal(Math.min(...seen), language), decimal(Math.max(...seen), language), empty);
+}
+
+function zoneAt(event: PointerEvent<SVGSVGElement>): number {
+  const box = event.currentTarget.getBoundingClientRect();
+  const at = (offset: number, size: number) => Math.min(SIDE - 1, Math.max(0, Math.floor((offset / size) * SIDE)));
+  return at(event.clientY - box.top, box.height) * SIDE + at(event.clientX - box.left, box.width);
+}
+
+function Zones({ map, hatch }: { readonly map: HeatMap; readonly hatch: string }) {
+  return map.zonesMm.map((value, zone) => (
+    <rect
+      key={zone}
+      x={(zone % SIDE) * CELL}
+      y={Math.floor(zone / SIDE) * CELL}
+      width={CELL}
+      height={CELL}
+      fill={value === null ? `url(#${hatch})` : zoneColour(value, map)}
+    />
+  ));
+}
+
+function Legend({ map }: { readonly map: HeatMap }) {
+  const { t, language } = useTexts();
+  const { lowMm, highMm } = map.scale;
+  return (
+    <div className="heat-legend" aria-hidden="true">
+      <span>{decimal(lowMm, language)}</span>
+      <span className="heat-ramp" style={{ background: legendGradient(map.mode) }} />
+      <span>
+        {decimal(highMm, language)} {t.heatmap.unit}
+      </span>
+    </div>
+  );
+}
+
+interface HeatmapProps {
+  readonly tof: TofReading;
+  readonly recent: readonly HistoryEntry[];
+}
+
+/** The piece as the time-of-flight sensor sees it; the pointer reads single zones. */
+export const Heatmap = memo(function Heatmap({ tof, recent }: HeatmapProps) {
+  const localised = useTexts();
+  const [zone, setZone] = useState<number | null>(null);
+  const hatch = useId();
+  const map = heatMap(tof, recent);
+  const title = map.mode === 'height' ? localised.t.heatmap.heightTitle : localised.t.heatmap.distanceTitle;
+  return (
+    <figure className="heatmap">
+      <figcaption>{zone === null ? title : zoneLabel(zone, map, localised)}</figcaption>
+      <svg
+        viewBox={`0 0 ${SIDE * CELL} ${SIDE * CELL}`}
+        role="img"
+        aria-label={`${title}. ${summary(map, localised)}`}
+        shapeRendering="crispEdges"
+        onPointerMove={(event) => {
+          setZone(zoneAt(event));
+        }}
+        onPointerLeave={() => {
+          setZone(null);
+        }}
+      >
+        <defs>
+          <pattern id={hatch} width="3" height="3" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+            <rect width="3" height="3" className="hatch-ground" />
+            <rect width="1" height="3" className="hatch-line" />
+          </pattern>
+        </defs>
+        <Zones map={map} hatch={hatch} />
+        {zone !== null && (
+          <rect className="zone-cursor" x={(zone % SIDE) * CELL} y={Math.floor(zone / SIDE) * CELL} width={CELL} height={CELL} />
+        )}
+      </svg>
+      <Legend map={map} />
+    </figure>
+  );
+});

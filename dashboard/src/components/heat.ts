@@ -1,0 +1,66 @@
+/** Values, scale and colours of the 8 x 8 map; pure, so that it can be tested without a browser. */
+import type { TofReading } from '../domain/types';
+import type { HistoryEntry } from '../stores/live';
+
+/** From the belt to the top of a piece; even steps of lightness, readable with any colour vision (after cividis). */
+const RAMP = ['#0b2545', '#24406b', '#475a78', '#6d7680', '#94927c', '#beb06b', '#e6d05a', '#fff2a8'];
+const ROUND_TO_MM = 10;
+
+export interface HeatScale {
+  readonly lowMm: number;
+  readonly highMm: number;
+}
+
+export interface HeatMap {
+  /** Height above the belt where its distance is known, else distance from the sensor. */
+  readonly mode: 'height' | 'distance';
+  /** 64 values in mm, row-major; null without target. */
+  readonly zonesMm: readonly (number | null)[];
+  readonly scale: HeatScale;
+}
+
+function extremes(values: readonly (number | null)[]): readonly [number, number] | null {
+  const numbers = values.filter((value) => value !== null);
+  return numbers.length === 0 ? null : [Math.min(...numbers), Math.max(...numbers)];
+}
+
+const roundDown = (value: number): number => Math.floor(value / ROUND_TO_MM) * ROUND_TO_MM;
+const roundUp = (value: number): number => Math.ceil(value / ROUND_TO_MM) * ROUND_TO_MM;
+
+/** The scale spans the recent measurements, not the single frame: colours keep their meaning from piece to piece. */
+export function heatMap(tof: TofReading, recent: readonly HistoryEntry[]): HeatMap {
+  const distances = tof.distanceMm.flat();
+  const nearFar = extremes([...distances, ...recent.flatMap((entry) => [entry.nearestMm, entry.farthestMm])]);
+  const [nearestMm, farthestMm] = nearFar ?? [0, 0];
+  const belt = tof.beltDistanceMm;
+  if (belt === null) {
+    const lowMm = roundDown(nearestMm);
+    return { mode: 'distance', zonesMm: distances, scale: { lowMm, highMm: Math.max(roundUp(farthestMm), lowMm + ROUND_TO_MM) } };
+  }
+  const zonesMm = distances.map((distance) => (distance === null ? null : Math.max(0, belt - distance)));
+  return { mode: 'height', zonesMm, scale: { lowMm: 0, highMm: Math.max(roundUp(belt - nearestMm), ROUND_TO_MM) } };
+}
+
+/** Colour of one zone: high above the belt is light, far from the sensor is dark. */
+export function zoneColour(valueMm: number, { mode, scale }: HeatMap): string {
+  const share = (valueMm - scale.lowMm) / (scale.highMm - scale.lowMm);
+  const height = Math.min(1, Math.max(0, mode === 'height' ? share : 1 - share));
+  return mix(height * (RAMP.length - 1));
+}
+
+function mix(position: number): string {
+  const below = Math.min(Math.floor(position), RAMP.length - 2);
+  const from = RAMP[below] ?? '#000000';
+  const to = RAMP[below + 1] ?? from;
+  const parts = [1, 3, 5].map((at) => {
+    const start = Number.parseInt(from.slice(at, at + 2), 16);
+    const end = Number.parseInt(to.slice(at, at + 2), 16);
+    return Math.round(start + (end - start) * (position - below));
+  });
+  return `rgb(${parts.join(' ')})`;
+}
+
+/** The ramp as a CSS gradient, low values first. */
+export function legendGradient(mode: HeatMap['mode']): string {
+  return `linear-gradient(to right, ${(mode === 'height' ? RAMP : RAMP.toReversed()).join(', ')})`;
+}

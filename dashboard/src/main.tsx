@@ -1,0 +1,24 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './App';
+import { LiveFeed, openBrowserSocket } from './live/feed';
+import { keepPreferences } from './stores/preferences';
+import './styles/base.css';
+import './styles/layout.css';
+import './styles/card.css';
+import './styles/alerts.css';
+
+const feed = new LiveFeed({ open: openBrowserSocket, now: () => performance.now(), random: Math.random });
+const reconnect = () => {
+  feed.reconnectNow();
+};
+const retry = () => {
+  feed.retry();
+};
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no element "root"');
+createRoot(root).render(<App onReconnect={reconnect} onRetry={retry} />);
+
+keepPreferences();
+feed.start();
+window.addEventListener('online', reconnect);

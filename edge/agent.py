@@ -1,0 +1,280 @@
+"""The agent of one device: wires spool, sampler and uplink together and takes them apart again; holds no logic.
+
+Two threads beside the event loop: the bus's, which measures and analyses, and the spool's, which owns the disk. They
+meet the loop through `call_soon_threadsafe` only.
+"""
+
+import asyncio
+import math
+import random
+import signal
+import uuid
+from collections.abc import Callable
+
+import structlog
+
+from contract.bounds import Severity
+from contract.codec import decode, encode
+from contract.messages import Command, CommandResult, DesiredConfiguration, EventKind
+from contract.topics import DeviceTopic
+from edge import calibration
+from edge.assemble import Assembler
+from edge.calibration import CalibrationError
+from edge.clock import StepWatch, SystemClock
+from edge.health import Reporter
+from edge.identity import Identity, agent_version
+from edge.rows import Kind, utc_from_ns
+from edge.sampler import Measurement, Sampler, Trouble
+from edge.settings import Settings
+from edge.spool import Spool, SpoolLimits
+from edge.twin import Twin
+from edge.uplink import Uplink
+from edge.world import LINE, World, open_world
+from quality.recipe import DEFAULT_RECIPE
+
+SAMPLER_STOP_S = 1.5  # the longest a read of a sensor may hold up a stop
+HEALTH_PERIODS = 3  # for so long the last word of a device is believed
+FLUSH_S = 0.5  # for the last measurements before a stop; what the disk does not take by then, close() tries again
+ANSWER_S = 300  # how long the answer to a command is kept by the broker
+
+log = structlog.get_logger("agent")
+
+
+class Agent:
+    """One device. Raises what opening raises: SpoolError, BusUnavailableError, CalibrationError, SettingsError."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        trusted = settings.bus == "sim" if settings.trust_clock is None else settings.trust_clock
+        self.clock = SystemClock(trusted=trusted)
+        self.identity = Identity(settings.device, settings.site, settings.line, session=uuid.uuid4())
+        self.recipe = DEFAULT_RECIPE
+        self._calibrations = calibration.load(settings.state_dir)
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._introductions = asyncio.Event()
+        self._failure: Exception | None = None
+        self.world: World = open_world(settings)
+        if self._calibrations is None and self.world.show is None:
+            raise CalibrationError(f"no calibration in {settings.state_dir}: run `sqal edge calibrate` first")
+        self.spool = Spool(
+            settings.state_dir,
+            clock=self.clock,
+            build_gap=self.identity.gap,
+            limits=SpoolLimits(
+                rows_max=settings.spool_rows_max,
+                bytes_max=settings.spool_bytes_max,
+                commit_interval_s=settings.commit_interval_s,
+            ),
+        )
+        self.uplink = Uplink(
+            spool=self.spool,
+            identity=self.identity,
+            settings=settings,
+            clock=self.clock,
+            chance=random.SystemRandom(),
+        )
+        self.sampler = Sampler(
+            bus=self.world.bus,
+            tof=self.world.tof,
+            spectral=self.world.spectral,
+            clock=self.clock,
+            rate_hz=settings.rate_hz,
+            prepare=self._calibrate if self._calibrations is None else None,
+            on_measurement=self._on_measurement,
+            on_trouble=self._on_trouble,
+            on_failure=self._on_failure,
+        )
+        self.twin = Twin(
+            lot_id=settings.lot_id,
+            rate_hz=settings.rate_hz,
+            recipe=self.recipe,
+            set_lot=self._set_lot,
+            set_rate=self._set_rate,
+        )
+        self.reporter = Reporter(
+            identity=self.identity,
+            clock=self.clock,
+            spool=self.spool,
+            sampler=self.sampler,
+            uplink=self.uplink,
+            recipe=self.recipe,
+        )
+        self._assembler: Assembler | None = None
+        self._lot_id = settings.lot_id
+        self._steps = StepWatch(self.clock)
+
+    # --- life
+
+    def stop(self) -> None:
+        """End cleanly; to be called on the event loop, more than once if need be."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Measure and send until stopped. Raises what ended a part for good."""
+        spool, uplink = self.spool, self.uplink
+        spool.on_commit = lambda rows: self._post(uplink.offer, rows)
+        spool.on_release = lambda: self._post(uplink.release)
+        spool.on_failure = self._on_failure
+        uplink.introduce = self._introduce
+        uplink.on_desired = self._on_desired
+        uplink.on_command = self._on_command
+        self._tell_restart()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(name, self.stop)
+        try:
+            self.sampler.start()
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(uplink.run(), name="agent.uplink")
+                reporting = tasks.create_task(self._report_health(), name="agent.health")
+                await self._stopping.wait()
+                log.info("agent.stopping")
+                if not await asyncio.to_thread(self.sampler.stop, SAMPLER_STOP_S):
+                    log.warning("agent.bus_hangs", bus=self.world.bus.name)
+                await asyncio.to_thread(spool.flush, FLUSH_S)
+                reporting.cancel()
+                sending.cancel()
+        finally:
+            self.sampler.stop(SAMPLER_STOP_S)
+            spool.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _post(self, call: Callable[..., None], *values: object) -> None:
+        """From a thread to the loop; once the loop is gone nobody is left to listen."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *values)
+
+    def _on_failure(self, error: Exception) -> None:
+        self._post(self._fail, error)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._stopping.set()
+
+    # --- in the bus's thread
+
+    def _calibrate(self) -> None:
+        world = self.world
+        assert world.show is not None
+        log.info("agent.calibrating", targets="empty belt, black cap, white tile")
+        found = calibration.measure(
+            world.tof,
+            world.spectral,
+            show=world.show,
+            white_reflectance=world.white_reflectance,
+            device_id=self.identity.device_id,
+            now=utc_from_ns(self.clock.guess_ns()),
+        )
+        calibration.save(self.settings.state_dir, found)
+        world.show(LINE)
+        self._calibrations = found
+        data: dict[str, object] = {"tof": found.tof.id, "spectral": found.spectral.id}
+        self._append_event("calibration", self.clock.monotonic_ns(), data=data)
+
+    def _on_measurement(self, measurement: Measurement) -> None:
+        assembler = self._assembler or self._begin_assembling()
+        assembler.lot_id = self._lot_id
+        assembler.take(measurement)
+        self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
+
+    def _begin_assembling(self) -> Assembler:
+        assert self._calibrations is not None
+        assembler = self._assembler = Assembler(
+            spool=self.spool,
+            identity=self.identity,
+            calibrations=self._calibrations,
+            recipe=self.recipe,
+            agent=agent_version(),
+            lot_id=self._lot_id,
+            location=self.settings.location,
+        )
+        self.reporter.assembler = assembler.counters
+        self.reporter.calibration_ids = assembler.calibration_ids
+        self._post(self._introduce_soon)
+        return assembler
+
+    def _on_trouble(self, trouble: Trouble) -> None:
+        kind = "sensor_fault" if trouble.failed else "sensor_recovered"
+        severity = "critical" if trouble.failed else "info"
+        data: dict[str, object] = {"chip": trouble.chip, "reason": trouble.reason, "ticks": trouble.ticks}
+        self._append_event(kind, trouble.taken_ns, severity=severity, data=data)
+        self._post(self._introduce_soon)
+
+    def _append_event(
+        self, kind: EventKind, taken_ns: int, *, severity: Severity = "info", data: dict[str, object]
+    ) -> None:
+        self.spool.append(
+            Kind.EVENT, taken_ns, lambda stamp: self.identity.event(stamp, kind, severity=severity, data=data)
+        )
+
+    def _tell_restart(self) -> None:
+        """Every start is an event; one that found a damaged spool is a critical one."""
+        stats = self.spool.stats()
+        data: dict[str, object] = {"agent": agent_version(), "spool_rows": stats.rows}
+        damage = self.spool.damage
+        if damage is not None:
+            data |= {"spool_damage": damage.reason, "spool_set_aside_as": self.spool.set_aside_as}
+        severity: Severity = "info" if damage is None else "critical"
+        self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
+
+    # --- on the loop
+
+    def _introduce_soon(self) -> None:
+        self._introductions.set()
+
+    async def _introduce(self) -> None:
+        birth = self.reporter.birth()
+        if birth is not None:
+            await self.uplink.say("meta", encode(birth), retain=True)
+        await self._say_health()
+
+    async def _say_health(self) -> None:
+        period_s = self.settings.health_period_s
+        health = self.reporter.health(period_s, self.settings.state_dir)
+        if health is not None:
+            expiry_s = math.ceil(HEALTH_PERIODS * period_s)
+            await self.uplink.say("health", encode(health), qos=0, retain=True, expiry_s=expiry_s)
+
+    async def _report_health(self) -> None:
+        """Health once a period, a new birth certificate when a sensor came or went, an event when the clock was set."""
+        while True:
+            try:
+                async with asyncio.timeout(self.settings.health_period_s):
+                    await self._introductions.wait()
+            except TimeoutError:
+                step_ns = self._steps.step_ns()
+                if step_ns:
+                    data: dict[str, object] = {"step_s": step_ns / 1e9}
+                    self._append_event("clock_step", self.clock.monotonic_ns(), severity="warning", data=data)
+                await self._say_health()
+            else:
+                self._introductions.clear()
+                await self._introduce()
+
+    async def _on_desired(self, desired: DesiredConfiguration) -> None:
+        reported = self.twin.apply(desired)
+        if reported is None:
+            return
+        now_ns = self.clock.monotonic_ns()
+        data: dict[str, object] = {"revision": reported.revision, "errors": reported.errors}
+        self._append_event("cfg_applied", now_ns, severity="warning" if reported.errors else "info", data=data)
+        await self.uplink.say("cfg", encode(reported), "reported", retain=True)
+
+    async def _on_command(self, topic: DeviceTopic, payload: bytes) -> None:
+        """Commands are answered; those that this agent does not carry out are refused in words."""
+        command_id, name = topic.detail
+        command = decode(Command, payload)
+        answer = CommandResult(id=command.id, status=501, message=f"this agent does not carry out {name!r}")
+        await self.uplink.say("res", encode(answer), command_id, expiry_s=ANSWER_S)
+
+    def _set_lot(self, lot_id: int) -> None:
+        self._lot_id = lot_id
+
+    def _set_rate(self, rate_hz: float) -> None:
+        self.sampler.rate_hz = rate_hz
+
+
+async def run_agent(settings: Settings) -> None:
+    """Open everything, run until SIGTERM or SIGINT, close everything."""
+    await Agent(settings).run()

@@ -1,0 +1,402 @@
+"""The durable queue between measuring and sending: append, peek, trim. One thread owns the file; nobody waits for it.
+
+`append` numbers and stamps a message in the caller's thread, hands it over and returns a future that resolves once the
+message would survive a power cut. Messages that arrive within `commit_interval_s` share a transaction; the first one
+after a pause is committed at once, so a slow line has short delays and a fast one few writes. A disk that stalls or
+refuses delays only the futures: the batch is kept and repeated, what arrives meanwhile queues up to `intake_rows_max`,
+and beyond that the oldest waiting sample gives way and a `gap` event takes its number's place.
+
+Space is freed by receipts (`trim`) or by dropping the oldest samples when a bound is reached, again for a gap event:
+stored rows and gaps together are everything ever numbered.
+"""
+
+import fcntl
+import os
+import random
+import sqlite3
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import structlog
+
+from contract.codec import encode
+from contract.messages import Gap, SeqRange
+from edge.clock import SYNCED, UNSET, EdgeClock
+from edge.rows import EPOCH, SEQ_MAX, Build, BuildGap, Kind, Row, Span, Stamp, position_of, runs, utc_from_ns
+from edge.spool_errors import SpoolBusyError, SpoolClosedError, SpoolDamagedError, SpoolDroppedError
+from edge.spool_file import FILE_NAME, Batch, SpoolFile, set_aside
+
+LOCK_NAME = "spool.lock"
+TRIM_DELAY_NS = 5_000_000_000  # receipts wait for company: freeing space is not worth a write of its own
+RETRY_S = 1.0  # between attempts while the disk refuses
+RECEIPTS_MAX = 10_000  # receipts kept while the disk stalls; a forgotten one costs a resend, never a message
+CLOSE_S = 2.0  # how long closing waits for the disk
+
+T = TypeVar("T")
+log = structlog.get_logger("spool")
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """rows_max, bytes_max: what the file may hold. commit_rows_max: of one transaction. intake_rows_max: in memory."""
+
+    rows_max: int = 500_000
+    bytes_max: int = 1 << 30
+    commit_interval_s: float = 0.5
+    commit_rows_max: int = 500
+    intake_rows_max: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStats:
+    """Totals since this start, and what is held now."""
+
+    rows: int
+    bytes: int
+    waiting: int
+    appended: int
+    trimmed: int
+    dropped: int
+    commits: int
+    commit_failures: int
+    receipts_forgotten: int
+
+
+class Spool:
+    """An open spool. Raises SpoolBusyError, SpoolNewerError, OSError, sqlite3.Error when it cannot be opened.
+
+    damage: what was wrong with the file found at the start (now named `set_aside_as`), None when nothing was.
+    on_commit, on_release, on_failure are called in the spool's thread: with rows that became durable; when rows that
+    had no time got one; with the error after which the spool takes nothing more.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: EdgeClock,
+        build_gap: BuildGap,
+        limits: SpoolLimits | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.limits = limits or SpoolLimits()
+        self.damage: SpoolDamagedError | None = None
+        self.set_aside_as = ""
+        self.on_commit: Callable[[list[Row]], None] = _ignore
+        self.on_release: Callable[[], None] = _ignore
+        self.on_failure: Callable[[Exception], None] = _ignore
+        self._clock = clock
+        self._build_gap = build_gap
+        self._lock_file = _lock(folder)
+        try:
+            self._file = self._open(folder, chance or random.SystemRandom())
+        except BaseException:
+            self._lock_file.close()
+            raise
+        self.boot_id: uuid.UUID = self._file.boot_id
+        self._started_ns = clock.monotonic_ns()
+        self._due_ns = self._trims_due_ns = self._started_ns
+        self._seq = 0
+        self._intake: deque[tuple[Row, Future[Row]]] = deque()
+        self._lost: list[Span] = []
+        self._receipts: deque[SeqRange] = deque()
+        self._requests: deque[tuple[Callable[[], None], Future[Any]]] = deque()
+        self._pending: _Pending | None = None
+        self._commits = self._commit_failures = self._receipts_forgotten = 0
+        self._timeless = True  # until looked: an earlier boot may have left rows without time
+        self._refused = False
+        self._closing = self._hurry = False
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def _open(self, folder: Path, chance: random.Random) -> SpoolFile:
+        try:
+            return SpoolFile(folder, self._clock, chance)
+        except SpoolDamagedError as damage:
+            self.damage = damage
+            self.set_aside_as = set_aside(folder / FILE_NAME, str(self._clock.guess_ns()))
+            log.critical("spool.damaged", reason=damage.reason, set_aside_as=self.set_aside_as)
+            return SpoolFile(folder, self._clock, chance)
+
+    # --- for any thread
+
+    def append(self, kind: Kind, captured_ns: int, build: Build) -> Future[Row]:
+        """Number, stamp and keep the message that `build` makes; the future resolves when it is durable.
+
+        captured_ns: the agent's monotonic time of the measurement. What `build` raises is raised, and no number is
+        used. The future fails with SpoolDroppedError when the disk does not keep up. Raises SpoolClosedError.
+        """
+        future: Future[Row] = Future()
+        with self._wake:
+            if self._closing:
+                raise SpoolClosedError
+            row = self._numbered(kind, captured_ns, build)
+            if len(self._intake) >= self.limits.intake_rows_max:
+                self._give_way()
+            self._intake.append((row, future))
+            self._wake.notify()
+        return future
+
+    def peek(self, after: int, limit: int) -> Future[list[Row]]:
+        """Up to `limit` durable rows behind position `after`, oldest first; rows without a time are held back."""
+        return self._ask(lambda: self._file.peek(after, limit))
+
+    def trim(self, ranges: Sequence[SeqRange]) -> None:
+        """Free what a receipt names, with one of the next commits; ranges of unknown boots or numbers free nothing."""
+        with self._wake:
+            self._receipts.extend(ranges)
+            while len(self._receipts) > RECEIPTS_MAX:
+                self._receipts.popleft()
+                self._receipts_forgotten += 1
+            self._wake.notify()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Commit without delay and wait until what has been appended is durable; False when that takes too long."""
+        with self._wake:
+            if not self._intake:
+                return True
+            last = self._intake[-1][1]
+            self._hurry = True
+            self._wake.notify()
+        return bool(futures.wait([last], timeout_s).done)
+
+    def spans(self, ranges: Sequence[SeqRange]) -> list[Span]:
+        """`ranges` as positions of this file, as far as they are durable; unknown boots are left out."""
+        return self._file.spans(ranges)
+
+    def stats(self) -> SpoolStats:
+        """Counters as they stand."""
+        file = self._file
+        return SpoolStats(
+            rows=file.rows,
+            bytes=file.bytes,
+            waiting=len(self._intake),
+            appended=self._seq,
+            trimmed=file.trimmed,
+            dropped=file.dropped,
+            commits=self._commits,
+            commit_failures=self._commit_failures,
+            receipts_forgotten=self._receipts_forgotten,
+        )
+
+    def close(self) -> None:
+        """Commit what waits, release file and lock. Messages that the disk refuses to the last fail their futures."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join(CLOSE_S)
+        self._lock_file.close()
+
+    # --- numbering, under the lock
+
+    def _numbered(self, kind: Kind, captured_ns: int, build: Build) -> Row:
+        wall_ns = self._clock.wall_ns(captured_ns)
+        stamp = Stamp(
+            boot_id=self.boot_id,
+            seq=self._seq + 1,
+            timestamp=EPOCH if wall_ns is None else utc_from_ns(wall_ns),
+            clock=UNSET if wall_ns is None else SYNCED,
+        )
+        message = build(stamp)
+        position = position_of(self._file.boot, stamp.seq)
+        row = Row(position, kind, wall_ns is not None, captured_ns, encode(message), message)
+        self._seq = stamp.seq
+        self._timeless |= not row.stamped
+        return row
+
+    def _give_way(self) -> None:
+        """The oldest waiting sample makes room (any message when no sample waits) and becomes part of a gap."""
+        index = next((i for i, (row, _) in enumerate(self._intake) if row.kind is Kind.SAMPLE), 0)
+        row, future = self._intake[index]
+        del self._intake[index]
+        if self._lost and row.position == self._lost[-1].last + 1:
+            self._lost[-1] = Span(self._lost[-1].first, row.position)
+        else:
+            self._lost.append(Span(row.position, row.position))
+        future.set_exception(SpoolDroppedError(row.seq))
+
+    def _gap_rows(self, spans: list[Span], reason: str) -> list[Row]:
+        rows: list[Row] = []
+        for span in spans:
+            boot_id = self._file.boot_id_of(span.first)
+            gap = Gap(boot_id=boot_id, first_seq=span.first & SEQ_MAX, last_seq=span.last & SEQ_MAX, reason=reason)
+            now_ns = self._clock.monotonic_ns()
+            rows.append(self._numbered(Kind.GAP, now_ns, lambda stamp, gap=gap: self._build_gap(stamp, gap)))
+        return rows
+
+    # --- the spool's thread
+
+    def _ask(self, question: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+
+        def answer() -> None:
+            result = question()
+            if future.set_running_or_notify_cancel():
+                future.set_result(result)
+
+        with self._wake:
+            if self._closing:
+                raise SpoolClosedError
+            self._requests.append((answer, future))
+            self._wake.notify()
+        return future
+
+    def _run(self) -> None:
+        try:
+            while not self._wait():
+                self._answer()
+                if self._is_due():
+                    self._commit()
+            while (self._pending or self._intake or self._lost or self._receipts) and not self._refused:
+                self._commit()
+            self._fail_all(SpoolClosedError())
+        except Exception as error:  # whatever ends this thread must end the agent, never leave it waiting
+            log.critical("spool.failed", error=str(error))
+            with self._wake:
+                self._closing = True
+            self._fail_all(error)
+            self.on_failure(error)
+        finally:
+            self._file.close()
+
+    def _wait(self) -> bool:
+        """Sleep until a question can be answered or a commit is due; True once the spool is closing."""
+        with self._wake:
+            while not self._closing:
+                if self._is_due() or (self._requests and not self._refused):
+                    break
+                due_ns = self._due_ns if self._pending or self._intake else self._trims_due_ns
+                self._wake.wait((due_ns - self._clock.monotonic_ns()) / 1e9 if self._has_work() else None)
+            return self._closing
+
+    def _has_work(self) -> bool:
+        """Something to write; while rows wait for a time, looking whether the clock has become known is work too."""
+        waiting = self._pending or self._intake or self._lost or self._receipts or self._file.corrupt
+        return bool(waiting) or self._timeless
+
+    def _is_due(self) -> bool:
+        if not self._has_work():
+            return False
+        if (self._hurry or len(self._intake) >= self.limits.commit_rows_max) and not self._refused:
+            return True
+        return self._clock.monotonic_ns() >= (self._due_ns if self._pending or self._intake else self._trims_due_ns)
+
+    def _answer(self) -> None:
+        """Answer what was asked; a disk that refuses leaves the question for after the next successful write."""
+        if self._requests and self._receipts and not self._refused:
+            self._commit()  # what is receipted need not be read again
+        while self._requests and not self._refused:
+            answer, _ = self._requests[0]
+            try:
+                answer()
+            except sqlite3.Error as error:
+                self._trouble(error)
+                return
+            self._requests.popleft()
+
+    def _commit(self) -> None:
+        """One transaction: the batch that failed before, or a new one. A refusal is counted and tried again later."""
+        pending = self._pending = self._pending or self._gather()
+        try:
+            if self._refused:
+                self._file.reopen()
+                self._refused = False
+            if pending.batch:
+                self._file.commit(pending.batch)
+                self._commits += 1
+        except sqlite3.Error as error:
+            self._trouble(error)
+            return
+        self._pending = self._make_room()
+        now_ns = self._clock.monotonic_ns()
+        self._due_ns = now_ns if self._pending else now_ns + round(self.limits.commit_interval_s * 1e9)
+        self._trims_due_ns = now_ns + TRIM_DELAY_NS
+        if pending.batch.rows:
+            self.on_commit(pending.batch.rows)  # before the futures: who waits for one finds its row announced
+        for future, row in pending.futures:
+            if future.set_running_or_notify_cancel():
+                future.set_result(row)
+        if pending.batch.anchors:
+            self.on_release()
+
+    def _gather(self) -> "_Pending":
+        batch = Batch()
+        waiting: list[tuple[Future[Row], Row]] = []
+        with self._wake:
+            while self._intake and len(batch.rows) < self.limits.commit_rows_max:
+                row, future = self._intake.popleft()
+                batch.rows.append(row)
+                waiting.append((future, row))
+            self._hurry &= bool(self._intake)
+            batch.rows += self._gap_rows(self._lost, "disk_too_slow")
+            self._lost = []
+            batch.trims = self._file.spans(self._receipts)
+            self._receipts.clear()
+            batch.drops = runs(sorted(self._file.corrupt))
+            self._file.corrupt = []
+            batch.rows += self._gap_rows(batch.drops, "spool_damaged")
+        now_ns = self._clock.monotonic_ns()
+        wall_ns = self._clock.wall_ns(now_ns) if self._timeless else None
+        if wall_ns is not None and not any(not row.stamped for row in batch.rows):
+            batch.anchors = self._file.anchors(self._started_ns, wall_ns - now_ns)
+            self._timeless = False
+        return _Pending(batch, waiting)
+
+    def _make_room(self) -> "_Pending | None":
+        """The batch that brings a full spool back within its bounds; None while it is."""
+        spans = self._file.oldest(self.limits.rows_max, self.limits.bytes_max)
+        if not spans:
+            return None
+        with self._wake:
+            return _Pending(Batch(rows=self._gap_rows(spans, "spool_full"), drops=spans), [])
+
+    def _trouble(self, error: sqlite3.Error) -> None:
+        if not self._refused:
+            log.error("spool.refused", error=str(error), retry_s=RETRY_S)
+        self._refused = True
+        self._commit_failures += 1
+        self._due_ns = self._trims_due_ns = self._clock.monotonic_ns() + round(RETRY_S * 1e9)
+
+    def _fail_all(self, error: Exception) -> None:
+        pending = self._pending.futures if self._pending else []
+        waiting = [future for future, _ in pending] + [future for _, future in self._intake]
+        for future in (*waiting, *(future for _, future in self._requests)):
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A batch that is not known to be durable, and who waits for its rows."""
+
+    batch: Batch
+    futures: list[tuple[Future[Row], Row]]
+
+
+def _ignore(*_: object) -> None:
+    """Nobody listens."""
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Take the spool for this process. The kernel lets go when the process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / LOCK_NAME).open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        raise SpoolBusyError(folder, owner) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

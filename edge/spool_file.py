@@ -1,0 +1,310 @@
+"""The spool's file: the one place that writes measurements to disk. Synchronous; one thread, one connection.
+
+SQLite in WAL mode with `synchronous=FULL`: what `commit` returned for survives a power cut (with NORMAL nothing since
+the last checkpoint does). One connection, because SQLite before 3.51.3 can damage a WAL database that two connections
+checkpoint and write at once. After any failed write the connection is thrown away and the file opened anew: a failed
+fsync says nothing about which pages arrived, and asking again on the same descriptor is answered with a false yes.
+
+What a newcomer gets wrong: a batch that failed may have been committed after all. So a batch is repeated as it stands
+(rows by number, deletions by range) and never made anew.
+"""
+
+import random
+import sqlite3
+import uuid
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from contract.codec import decode, encode
+from contract.messages import Event, SeqRange
+from contract.sample import Sample
+from edge.clock import SYNCED, UNSET, EdgeClock
+from edge.rows import EPOCH, SEQ_BITS, SEQ_MAX, Kind, Message, Row, Span, new_boot_id, position_of, runs, utc_from_ns
+from edge.spool_errors import SpoolDamagedError, SpoolNewerError
+
+FILE_NAME = "spool.db"
+VERSION = 1
+ROW_OVERHEAD_BYTES = 64  # columns, cell and page headers of a row, counted into the bound
+WAL_PAGES = 256  # checkpoint at 1 MiB: a start after a power cut replays no more than that
+DROP_ROWS = 64  # a full spool gives way in blocks, so that one gap event stands for many rows
+
+SCHEMA = """
+CREATE TABLE boots (
+    number INTEGER PRIMARY KEY, boot_id BLOB NOT NULL UNIQUE, machine_boot TEXT NOT NULL, anchor_ns INTEGER,
+    synced INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE rows (
+    position INTEGER PRIMARY KEY, kind INTEGER NOT NULL, stamped INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL,
+    crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX rows_timeless ON rows (position) WHERE stamped = 0;
+"""
+INSERT = "INSERT OR IGNORE INTO rows (position, kind, stamped, monotonic_ns, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
+PEEK = """
+SELECT position, kind, stamped, monotonic_ns, crc, body FROM rows
+WHERE position > ? AND (stamped = 1 OR position >> 40 IN (SELECT number FROM boots WHERE anchor_ns IS NOT NULL))
+ORDER BY position LIMIT ?"""
+DELETE = "DELETE FROM rows WHERE position BETWEEN ? AND ? RETURNING length(body)"
+BOOTS = "SELECT number, boot_id, machine_boot, anchor_ns, synced FROM boots"
+FORGET_BOOTS = """
+DELETE FROM boots WHERE NOT EXISTS (
+    SELECT 1 FROM rows WHERE position BETWEEN number << 40 AND (number << 40) + 1099511627775)"""  # SEQ_BITS, SEQ_MAX
+OLDEST = "SELECT position, length(body) FROM rows WHERE kind = ? ORDER BY position LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One start of the agent. machine_boot: which start of the machine it fell into. anchor_ns: see Anchor."""
+
+    boot_id: uuid.UUID
+    machine_boot: str
+    anchor_ns: int | None
+    synced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Wall time of a boot's monotonic zero, fixed once: every row of the boot that was born without time gets it."""
+
+    boot: int
+    wall_ns: int
+    synced: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction does; repeated as it stands until it has been committed."""
+
+    rows: list[Row] = field(default_factory=list[Row])
+    trims: list[Span] = field(default_factory=list[Span])
+    drops: list[Span] = field(default_factory=list[Span])
+    anchors: list[Anchor] = field(default_factory=list[Anchor])
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.trims or self.drops or self.anchors)
+
+
+class SpoolFile:
+    """The open file. Raises SpoolDamagedError, SpoolNewerError; sqlite3.Error where the disk refuses.
+
+    rows, bytes: what is held now. trimmed, dropped: rows removed since opening, by receipt and for want of room.
+    corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap.
+    """
+
+    def __init__(self, folder: Path, clock: EdgeClock, chance: random.Random) -> None:
+        self.path = folder / FILE_NAME
+        self.rows = self.bytes = self.trimmed = self.dropped = 0
+        self.corrupt: list[int] = []
+        self._clock = clock
+        self._connection = self._open()
+        self.boot_id = new_boot_id(clock.guess_ns() // 1_000_000, chance)
+        self.boot = self._begin_boot()
+        self._tail = position_of(self.boot, 1) - 1  # newest position that is durable
+
+    # --- opening
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+            self._check(connection)
+            self._count(connection)
+        except sqlite3.OperationalError:
+            connection.close()
+            raise  # the disk refuses; the file may be sound
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise SpoolDamagedError(self.path, str(error)) from error
+        except (SpoolDamagedError, SpoolNewerError):
+            connection.close()
+            raise
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise SpoolNewerError(self.path, version, VERSION)
+        if version == 0:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise SpoolDamagedError(self.path, "it is a database, but not a spool")
+            connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT")
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if verdict != "ok":
+            raise SpoolDamagedError(self.path, verdict)
+
+    def _count(self, connection: sqlite3.Connection) -> None:
+        rows, size = connection.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM rows").fetchone()
+        self.rows, self.bytes = int(rows), int(size) + int(rows) * ROW_OVERHEAD_BYTES
+        self._boots = {
+            int(number): Boot(uuid.UUID(bytes=boot_id), machine_boot, anchor_ns, bool(synced))
+            for number, boot_id, machine_boot, anchor_ns, synced in connection.execute(BOOTS)
+        }
+        self._numbers = {boot.boot_id: number for number, boot in self._boots.items()}
+
+    def _begin_boot(self) -> int:
+        """Number this start; boots of which nothing is left are forgotten."""
+        number = max(self._boots, default=0) + 1
+        with self._transaction():
+            self._connection.execute(FORGET_BOOTS)
+            self._connection.execute(
+                "INSERT INTO boots (number, boot_id, machine_boot) VALUES (?, ?, ?)",
+                (number, self.boot_id.bytes, self._clock.machine_boot()),
+            )
+        self._count(self._connection)
+        return number
+
+    def close(self) -> None:
+        """Release the file; what has been committed stays."""
+        self._connection.close()
+
+    def reopen(self) -> None:
+        """Throw the connection away after a failed write and look at the file afresh. Raises like opening."""
+        with suppress(sqlite3.Error):  # a connection whose disk failed may fail to close; it is gone either way
+            self._connection.close()
+        self._connection = self._open()
+
+    # --- writing
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._connection)
+
+    def commit(self, batch: Batch) -> None:
+        """Make `batch` durable as one: when this returns, it survives a power cut. Raises sqlite3.Error."""
+        added_rows = added_bytes = 0
+        trimmed: list[int] = []
+        dropped: list[int] = []
+        with self._transaction():
+            for row in batch.rows:
+                values = (row.position, row.kind, row.stamped, row.monotonic_ns, zlib.crc32(row.body), row.body)
+                if self._connection.execute(INSERT, values).rowcount:
+                    added_rows, added_bytes = added_rows + 1, added_bytes + len(row.body) + ROW_OVERHEAD_BYTES
+            for spans, lengths in ((batch.trims, trimmed), (batch.drops, dropped)):
+                for span in spans:
+                    found = self._connection.execute(DELETE, (span.first, span.last)).fetchall()
+                    lengths.extend(int(length) + ROW_OVERHEAD_BYTES for (length,) in found)
+            for anchor in batch.anchors:
+                self._connection.execute(
+                    "UPDATE boots SET anchor_ns = ?, synced = ? WHERE number = ? AND anchor_ns IS NULL",
+                    (anchor.wall_ns, anchor.synced, anchor.boot),
+                )
+        self._tail = max(self._tail, *(row.position for row in batch.rows), 0)
+        self.rows += added_rows - len(trimmed) - len(dropped)
+        self.bytes += added_bytes - sum(trimmed) - sum(dropped)
+        self.trimmed += len(trimmed)
+        self.dropped += len(dropped)
+        for anchor in batch.anchors:
+            boot = self._boots[anchor.boot]
+            if boot.anchor_ns is None:
+                self._boots[anchor.boot] = Boot(boot.boot_id, boot.machine_boot, anchor.wall_ns, anchor.synced)
+
+    # --- reading
+
+    def peek(self, after: int, limit: int) -> list[Row]:
+        """Up to `limit` rows behind position `after`, oldest first; those without a time wait for an anchor."""
+        rows: list[Row] = []
+        for position, kind, stamped, monotonic_ns, crc, body in self._connection.execute(PEEK, (after, limit)):
+            if zlib.crc32(body) != crc:
+                self.corrupt.append(position)
+                continue
+            row = Row(position, Kind(kind), bool(stamped), monotonic_ns, body)
+            rows.append(row if stamped else self._stamped(row))
+        return rows
+
+    def _stamped(self, row: Row) -> Row:
+        """`row` with the time that its boot's anchor gives it: the same at every reading."""
+        boot = self._boots[row.position >> SEQ_BITS]
+        assert boot.anchor_ns is not None
+        message: Message = decode(Sample if row.kind is Kind.SAMPLE else Event, row.body)
+        assert message.timestamp == EPOCH
+        message = replace(
+            message,
+            timestamp=utc_from_ns(boot.anchor_ns + row.monotonic_ns),
+            clock=SYNCED if boot.synced else UNSET,
+        )
+        return Row(row.position, row.kind, True, row.monotonic_ns, encode(message))
+
+    def spans(self, ranges: Sequence[SeqRange]) -> list[Span]:
+        """Positions of `ranges` as far as they are durable: a receipt frees nothing that is still to be written.
+
+        Boots that this file does not know have nothing here and are left out.
+        """
+        found: list[Span] = []
+        for each in ranges:
+            boot = self._numbers.get(each.boot_id)
+            if boot is None or each.first_seq > SEQ_MAX:
+                continue
+            first = position_of(boot, each.first_seq)
+            last = min(position_of(boot, min(each.last_seq, SEQ_MAX)), self._tail)
+            if first <= last:
+                found.append(Span(first, last))
+        return found
+
+    def boot_id_of(self, position: int) -> uuid.UUID:
+        """The boot that `position` belongs to."""
+        return self._boots[position >> SEQ_BITS].boot_id
+
+    def oldest(self, rows_max: int, bytes_max: int) -> list[Span]:
+        """What to drop so that the file is within its bounds again with some room: oldest samples, then events."""
+        doomed: list[int] = []
+        rows, size = self.rows, self.bytes
+        if rows <= rows_max and size <= bytes_max:
+            return []
+        room = min(DROP_ROWS, rows_max // 8)
+        for kind in (Kind.SAMPLE, Kind.EVENT):
+            for position, length in self._connection.execute(OLDEST, (kind, rows)):
+                if rows <= rows_max - room and size <= bytes_max:
+                    break
+                doomed.append(position)
+                rows, size = rows - 1, size - length - ROW_OVERHEAD_BYTES
+        return runs(sorted(doomed))
+
+    def anchors(self, started_ns: int, wall_of_zero_ns: int) -> list[Anchor]:
+        """What gives every timeless row its time, now that wall time is known.
+
+        started_ns: monotonic time of this start. wall_of_zero_ns: wall time of monotonic zero. Boots since the machine
+        last started share its monotonic time, so theirs is exact. An older one ended before this one began and nobody
+        knows how long before: its last row is placed at this start and its clock stays marked as unset.
+        """
+        found: list[Anchor] = []
+        here = self._clock.machine_boot()
+        query = "SELECT position >> 40, max(monotonic_ns) FROM rows WHERE stamped = 0 GROUP BY 1"
+        for number, last_ns in self._connection.execute(query).fetchall():
+            boot = self._boots[number]
+            if boot.anchor_ns is None:
+                exact = boot.machine_boot == here
+                found.append(Anchor(number, wall_of_zero_ns + (0 if exact else started_ns - last_ns), exact))
+        return found
+
+
+class _Transaction:
+    """BEGIN, then COMMIT, or ROLLBACK when the body or the commit failed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):  # the first failure is the one to tell; the owner reopens anyway
+                    self._connection.execute("ROLLBACK")
+
+
+def set_aside(path: Path, mark: str) -> str:
+    """Rename a damaged spool with its WAL so that a new one can begin; returns the new name. Nothing is deleted."""
+    name = f"{path.name}.damaged-{mark}"
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(path.with_name(name + suffix))
+    return name

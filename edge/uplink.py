@@ -1,0 +1,401 @@
+"""From the spool to the broker and back: live lane, backlog lane, receipts, birth and will.
+
+The live lane sends what has just become durable, always, because live views feed on it. The backlog lane reads the
+spool for everything else (an earlier start, an absent broker, a receipt that never came), marks it `hist`, keeps at
+most a window of messages unreceipted, and waits while nobody says that it stores this site. Nothing is freed here but
+by a receipt: a broker's acknowledgement says that the broker has it, which is not the same as that it is stored.
+
+What a newcomer gets wrong: a publish that was refused, or whose connection ended, is no reason to trim or to give up;
+the row lies in the spool and the backlog lane comes by again.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from contract.codec import decode, encode
+from contract.errors import ContractError, TopicError
+from contract.messages import DesiredConfiguration, ErrorNotice, HostState, Receipt
+from contract.sample import Sample
+from contract.topics import ALL_HOSTS, DeviceTopic, HostTopic, TopicClass, parse, subscription
+from edge.clock import EdgeClock
+from edge.identity import Identity, StateName, result_of
+from edge.rows import Kind, Row, utc_from_ns
+from edge.settings import Settings
+from edge.spool import Spool
+from edge.spool_errors import SpoolClosedError
+from edge.tls import client_context, password
+from edge.window import Window
+from messaging import (
+    Client,
+    Delivery,
+    NotConnectedError,
+    Properties,
+    PublishRefusedError,
+    PublishResult,
+    PublishTooLargeError,
+    StateChange,
+    Subscription,
+    Will,
+)
+
+LIVE_MAX = 256  # rows waiting for the live lane; what does not fit is backlog
+PEEK_ROWS = 100
+RECEIVED_BATCH = 100
+RESULT_EXPIRY_S = 900
+TICK_S = 1.0
+STOP_S = 1.0  # for the last messages of a clean stop
+JSON = "application/json"
+PLAIN = Properties(content_type=JSON)
+
+log = structlog.get_logger("uplink")
+
+
+@dataclass(slots=True)
+class UplinkCounters:
+    """Totals since the start."""
+
+    live_sent: int = 0
+    live_left_to_backlog: int = 0
+    backlog_sent: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    receipts: int = 0
+    rejected: int = 0
+    errors_received: int = 0
+    unreadable_received: int = 0
+
+
+@dataclass(slots=True)
+class Hosts:
+    """Who stores, by what the ingesters say of themselves."""
+
+    site: str
+    states: dict[str, HostState] = field(default_factory=dict[str, HostState])
+    since_ns: int | None = None  # since when somebody stores this site, None while nobody does
+
+    def hear(self, host: str, state: HostState | None, now_ns: int) -> None:
+        """Take in what `host` says, or that its word was withdrawn."""
+        if state is None:
+            self.states.pop(host, None)
+        else:
+            self.states[host] = state
+        stored = any(each.online and not {self.site, "*"}.isdisjoint(each.sites) for each in self.states.values())
+        self.since_ns = (self.since_ns or now_ns) if stored else None
+
+
+class Uplink:
+    """The agent's connection. `run` keeps it until cancelled; `offer` and `release` are called on the event loop.
+
+    introduce: publishes what a new connection begins with, after `state` online (the birth certificate, health).
+    on_desired: takes a desired configuration. on_command: takes a command's topic and payload.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        identity: Identity,
+        settings: Settings,
+        clock: EdgeClock,
+        chance: random.Random,
+        window: Window | None = None,
+    ) -> None:
+        self.counters = UplinkCounters()
+        self.window = window or Window()
+        self.hosts = Hosts(identity.site)
+        self.introduce: Callable[[], Awaitable[None]] = _nothing
+        self.on_desired: Callable[[DesiredConfiguration], Awaitable[None]] = _nothing
+        self.on_command: Callable[[DeviceTopic, bytes], Awaitable[None]] = _nothing
+        self._spool = spool
+        self._identity = identity
+        self._clock = clock
+        self._live: deque[Row] = deque()
+        self._live_ready = asyncio.Event()
+        self._backlog_ready = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._births = asyncio.Event()
+        self._answers: set[asyncio.Future[PublishResult]] = set()
+        self._waiting_told = False
+        self._behind = True  # whether the spool may hold what the backlog lane has not looked at
+        self.client = Client(
+            host=settings.broker_host,
+            port=settings.broker_port,
+            client_id=f"sqal-edge-{identity.device_id}",
+            rng=chance,
+            subscriptions=self._subscriptions(),
+            will=Will(identity.topic("state"), encode(identity.state("lost", spool.boot_id, None))),
+            tls=client_context(settings),
+            username=settings.broker_username,
+            password=password(settings),
+            on_state=self._on_state,
+        )
+
+    def _subscriptions(self) -> list[Subscription]:
+        me = self._identity
+        own = [me.topic("receipt"), me.topic("error"), me.topic("cfg", "desired")]
+        commands = subscription("cmd", "+", "+", site=me.site, line=me.line, device=me.device_id)
+        return [Subscription(each) for each in (*own, commands, ALL_HOSTS)]
+
+    # --- from the spool, on the event loop
+
+    def offer(self, rows: list[Row]) -> None:
+        """Rows that have just become durable, for the live lane."""
+        for row in rows:
+            if not row.stamped:
+                continue  # nothing is sent while its time is not known; `release` follows
+            if self._connected.is_set() and len(self._live) < LIVE_MAX:
+                self._live.append(row)
+            else:
+                self.counters.live_left_to_backlog += 1
+                self._leave_to_backlog(row.position)
+        self._live_ready.set()
+
+    def release(self) -> None:
+        """Rows that had no time have got one."""
+        self._leave_to_backlog(1)
+
+    def _leave_to_backlog(self, position: int) -> None:
+        self.window.missed(position)
+        self._behind = True
+        self._backlog_ready.set()
+
+    # --- lanes
+
+    async def run(self) -> None:
+        """Connect, send, receive, until cancelled; then say goodbye. Raises what ended the client for good."""
+        async with self.client:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._send_live(), name="uplink.live")
+                    tasks.create_task(self._send_backlog(), name="uplink.backlog")
+                    tasks.create_task(self._receive(), name="uplink.receive")
+                    tasks.create_task(self._tend(), name="uplink.tend")
+            finally:
+                await self._farewell()
+
+    async def _send_live(self) -> None:
+        while True:
+            await self._live_ready.wait()
+            self._live_ready.clear()
+            while self._live:
+                row = self._live[0]
+                if await self._send(row, row.body):
+                    self.counters.live_sent += 1
+                if self._live and self._live[0] is row:
+                    self._live.popleft()
+                newest = not any(each.kind is Kind.SAMPLE for each in self._live)
+                if newest and isinstance(row.message, Sample):
+                    await self._send_result(row.message)
+
+    async def _send_backlog(self) -> None:
+        while True:
+            await self._backlog_ready.wait()
+            if not self._connected.is_set() or not self._may_send_backlog() or not self.window.has_room:
+                self._backlog_ready.clear()  # whoever changes one of the three sets it again
+                continue
+            start = self.window.cursor
+            rows = await self._peek(start)
+            if self.window.cursor < start:
+                continue  # something older turned up meanwhile
+            if not rows:
+                self._behind = False
+                self._backlog_ready.clear()
+                continue
+            await self._send_rows(rows)
+
+    async def _peek(self, after: int) -> list[Row]:
+        try:
+            return await asyncio.wrap_future(self._spool.peek(after, PEEK_ROWS))
+        except SpoolClosedError:
+            return []
+
+    async def _send_rows(self, rows: list[Row]) -> None:
+        live = {row.position for row in self._live}
+        for row in rows:
+            before = self.window.cursor
+            if row.position not in self.window.sent and row.position not in live:
+                if not self.window.has_room or not await self._send(row, as_history(row.body)):
+                    return
+                self.counters.backlog_sent += 1
+            if self.window.cursor < before:
+                return
+            self.window.cursor = row.position
+
+    def _may_send_backlog(self) -> bool:
+        stored = self.hosts.since_ns is not None
+        if not stored and not self._waiting_told:
+            log.info("uplink.backlog_waits", reason=f"nobody says that it stores site {self._identity.site}")
+        if stored and self._waiting_told:
+            log.info("uplink.backlog_goes_on")
+        self._waiting_told = not stored
+        return stored
+
+    async def _send(self, row: Row, body: bytes) -> bool:
+        """Hand a row to the broker; False when there is no connection."""
+        topic = self._identity.topic("sample" if row.kind is Kind.SAMPLE else "event")
+        try:
+            answer = await self.client.submit(topic, body, properties=PLAIN)
+        except NotConnectedError:
+            self._leave_to_backlog(row.position)
+            return False
+        except PublishTooLargeError as error:
+            self._refused(row.position, error)
+            return True
+        self.window.note(row.position, self._clock.monotonic_ns())
+        self._answers.add(answer)
+        answer.add_done_callback(lambda done: self._answered(row.position, done))
+        return True
+
+    def _answered(self, position: int, answer: asyncio.Future[PublishResult]) -> None:
+        self._answers.discard(answer)
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, PublishRefusedError):
+            self._refused(position, error)
+        elif answer.cancelled() or error is not None:
+            self.counters.unanswered += 1
+            self._leave_to_backlog(position)
+
+    def _refused(self, position: int, error: Exception) -> None:
+        """Counted and left in flight: it is tried again when its receipt is overdue, not at once and for ever."""
+        self.counters.refused += 1
+        self.window.note(position, self._clock.monotonic_ns())
+        if self.counters.refused.bit_count() == 1:  # at 1, 2, 4, 8 …: said, but not at every message
+            log.warning("uplink.refused", total=self.counters.refused, reason=str(error))
+
+    async def _send_result(self, sample: Sample) -> None:
+        await self.say("result", result_of(sample), retain=True, expiry_s=RESULT_EXPIRY_S)
+
+    async def say(
+        self,
+        kind: TopicClass,
+        payload: bytes,
+        *detail: str,
+        qos: int = 1,
+        retain: bool = False,
+        expiry_s: int | None = None,
+    ) -> None:
+        """Publish something that is not kept: said now or, without a connection, not at all."""
+        properties = Properties(content_type=JSON, expiry_s=expiry_s)
+        try:
+            answer = await self.client.submit(
+                self._identity.topic(kind, *detail), payload, qos=qos, retain=retain, properties=properties
+            )
+        except (NotConnectedError, PublishTooLargeError) as error:
+            log.info("uplink.unsaid", what=kind, reason=str(error))
+            return
+        self._answers.add(answer)
+        answer.add_done_callback(self._said)
+
+    def _said(self, answer: asyncio.Future[PublishResult]) -> None:
+        self._answers.discard(answer)
+        if not answer.cancelled() and isinstance(answer.exception(), PublishRefusedError):
+            self.counters.refused += 1
+
+    # --- connection
+
+    def _on_state(self, change: StateChange) -> None:
+        if not change.connected:
+            self._connected.clear()
+            self._live.clear()  # durable already: the backlog lane takes them up
+            self._leave_to_backlog(1)
+            return
+        if not change.session_present:
+            self.window.forget_all()
+        self._connected.set()
+        self._births.set()
+        self._leave_to_backlog(1)
+
+    async def _tend(self) -> None:
+        """Greet each new connection, and once a second look for receipts that are overdue."""
+        while True:
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._births.wait()
+            except TimeoutError:
+                pass
+            else:
+                self._births.clear()
+                await self.say("state", self._state("online"), retain=True)
+                await self.introduce()
+            since_ns = self.hosts.since_ns
+            if since_ns is not None and self.window.overdue(self._clock.monotonic_ns(), since_ns):
+                self._behind = True
+                self._backlog_ready.set()
+
+    def _state(self, state: StateName) -> bytes:
+        wall_ns = self._clock.wall_ns(self._clock.monotonic_ns())
+        return encode(
+            self._identity.state(state, self._spool.boot_id, None if wall_ns is None else utc_from_ns(wall_ns))
+        )
+
+    async def _farewell(self) -> None:
+        """What is in hand is answered, then `state` stopped; all of it within a second."""
+        if not self.client.connected:
+            return
+        try:
+            async with asyncio.timeout(STOP_S):
+                for row in self._live:
+                    await self._send(row, row.body)
+                await self.say("state", self._state("stopped"), retain=True)
+                if self._answers:
+                    await asyncio.wait(self._answers)
+        except TimeoutError:
+            log.info("uplink.farewell_unanswered")
+
+    # --- from the broker
+
+    async def _receive(self) -> None:
+        while True:
+            for delivery in await self.client.next_batch(RECEIVED_BATCH):
+                try:
+                    await self._take(delivery)
+                except (ContractError, TopicError) as error:
+                    self.counters.unreadable_received += 1
+                    log.warning("uplink.unreadable", topic=delivery.topic, reason=str(error))
+                self.client.ack(delivery)
+
+    async def _take(self, delivery: Delivery) -> None:
+        topic = parse(delivery.topic)
+        now_ns = self._clock.monotonic_ns()
+        if isinstance(topic, HostTopic):
+            state = decode(HostState, delivery.payload) if delivery.payload else None
+            self.hosts.hear(topic.host, state, now_ns)
+            self._backlog_ready.set()
+        elif isinstance(topic, DeviceTopic) and topic.kind == "receipt":
+            self._take_receipt(decode(Receipt, delivery.payload))
+        elif isinstance(topic, DeviceTopic) and topic.kind == "error":
+            notice = decode(ErrorNotice, delivery.payload)
+            self.counters.errors_received += 1
+            log.warning("uplink.error_received", code=notice.code, reason=notice.reason, held=notice.held)
+        elif isinstance(topic, DeviceTopic) and topic.kind == "cfg":
+            await self.on_desired(decode(DesiredConfiguration, delivery.payload))
+        elif isinstance(topic, DeviceTopic) and topic.kind == "cmd":
+            await self.on_command(topic, delivery.payload)
+
+    def _take_receipt(self, receipt: Receipt) -> None:
+        if receipt.device_id != self._identity.device_id:
+            raise ContractError("$.device_id", f"a receipt for {receipt.device_id!r}")
+        ranges = [*receipt.stored, *receipt.rejected]
+        self.counters.receipts += 1
+        self.counters.rejected += sum(each.last_seq - each.first_seq + 1 for each in receipt.rejected)
+        if receipt.rejected:
+            log.warning("uplink.rejected", ranges=[(each.first_seq, each.last_seq) for each in receipt.rejected])
+        self.window.receipted(self._spool.spans(ranges))
+        self._spool.trim(ranges)
+        if self._behind:
+            self._backlog_ready.set()  # there is room again
+
+
+def as_history(body: bytes) -> bytes:
+    """`body`, a message without `hist`, saying that it is sent from backlog."""
+    assert body.endswith(b"}")
+    return body[:-1] + b',"hist":true}'
+
+
+async def _nothing(*_: object) -> None:
+    """Nobody listens."""

@@ -1,0 +1,78 @@
+"""What has been sent and not been receipted, and where the backlog lane reads on. Pure: no I/O, time comes in.
+
+The window remembers at most `remembered_max` positions. What it does not remember lies behind the cursor, and so is
+sent again: forgetting costs a duplicate, which the database knows by its number, never a message.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from edge.rows import Row, Span
+
+IN_FLIGHT_MAX = 200  # unreceipted messages of the backlog lane; less than the client's own bound, so that live passes
+REMEMBERED_MAX = 10_000  # 3 h of live samples at 1/s while nobody stores
+PATIENCE_S = 30.0  # a receipt that has not come by then will not come
+
+
+@dataclass(slots=True)
+class Window:
+    """Positions in flight by time of sending (ns), oldest first, and the position up to which the backlog was read."""
+
+    in_flight_max: int = IN_FLIGHT_MAX
+    remembered_max: int = REMEMBERED_MAX
+    patience_s: float = PATIENCE_S
+    cursor: int = 0
+    resent: int = 0
+    sent: dict[int, int] = field(default_factory=dict[int, int])
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the backlog lane may send another."""
+        return len(self.sent) < self.in_flight_max
+
+    def note(self, position: int, now_ns: int) -> None:
+        """`position` has been handed to the broker."""
+        self.sent.pop(position, None)
+        self.sent[position] = now_ns
+        if len(self.sent) > self.remembered_max:
+            self.missed(next(iter(self.sent)))
+
+    def missed(self, position: int) -> None:
+        """`position` was not sent, or nobody knows whether it arrived: the backlog lane takes it up."""
+        self.sent.pop(position, None)
+        self.cursor = min(self.cursor, position - 1)
+
+    def receipted(self, spans: Iterable[Span]) -> int:
+        """Forget what is stored; returns how many of ours that were."""
+        known = [position for span in spans for position in self.sent if span.first <= position <= span.last]
+        for position in known:
+            self.sent.pop(position, None)
+        return len(known)
+
+    def forget_all(self) -> None:
+        """The broker has lost the session, and with it perhaps everything it took: all is to be sent again."""
+        self.resent += len(self.sent)
+        self.sent.clear()
+        self.cursor = 0
+
+    def overdue(self, now_ns: int, stored_since_ns: int) -> int:
+        """Hand what has waited too long for its receipt back to the backlog lane; returns how many.
+
+        stored_since_ns: since when somebody stores: time before it is not held against a message.
+        """
+        late: list[int] = []
+        limit_ns = now_ns - round(self.patience_s * 1e9)
+        if stored_since_ns > limit_ns:
+            return 0
+        for position, sent_ns in self.sent.items():
+            if sent_ns > limit_ns:
+                break
+            late.append(position)
+        for position in late:
+            self.missed(position)
+        self.resent += len(late)
+        return len(late)
+
+    def unsent(self, rows: Iterable[Row]) -> list[Row]:
+        """Those of `rows` that are not in flight."""
+        return [row for row in rows if row.position not in self.sent]

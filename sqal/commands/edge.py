@@ -1,0 +1,173 @@
+"""`sqal edge`: the agent of one device, and a look at its sensors."""
+
+import asyncio
+import json
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import structlog
+
+from drivers.bus import BusError
+from drivers.errors import DriverError
+from edge.settings import Settings, SettingsError, load
+from edge.spool_errors import SpoolError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+COULD_NOT = 1
+MISUSED = 2
+
+
+@click.group()
+def edge() -> None:
+    """The agent beside the line, and its sensors."""
+
+
+def _common(function: Function) -> Function:
+    """Options that every command which touches sensors has."""
+    for option in reversed(
+        (
+            click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A TOML file."),
+            click.option("--bus", type=click.Choice(["sim", "linux"]), help="Simulated sensors, or /dev/i2c-N."),
+            click.option("--i2c-bus", type=int, help="N of /dev/i2c-N.  [default: 1]"),
+            click.option("--seed", type=int, help="Of the simulated world.  [default: 0]"),
+            click.option("--speed", type=float, help="Simulated seconds a second.  [default: 1]"),
+            click.option("--device", help="Id of this device, such as ESP32_LL_01."),
+            click.option(
+                "--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Spool and calibration."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@edge.command()
+@_common
+@click.option("--site", help="Code of the site, such as LL.")
+@click.option("--line", help="Production line.  [default: line1]")
+@click.option("--broker", help="host:port of the MQTT broker.  [default: 127.0.0.1:1883]")
+@click.option("--rate-hz", type=float, help="Measurements a (simulated) second.  [default: 1]")
+@click.option("--lot", "lot_id", type=int, help="Lot that samples belong to until the twin says otherwise.")
+@click.option("--trust-clock/--ask-kernel", default=None, help="Believe the wall clock, or the kernel about it.")
+def run(config: Path | None, broker: str | None, **options: Any) -> None:
+    """Measure, grade, keep, send: the agent of one device, until SIGTERM or Ctrl-C.
+
+    Every option is also a key of the TOML file and, as SQAL_EDGE_…, of the environment.
+    """
+    settings = _settings(config, options | _host_and_port(broker))
+    _log_to_stderr()
+    from edge.agent import run_agent  # noqa: PLC0415  # numpy and drivers load only when they are needed
+    from edge.calibration import CalibrationError  # noqa: PLC0415
+
+    try:
+        asyncio.run(run_agent(settings))
+    except (SettingsError, CalibrationError) as error:
+        _give_up(str(error), MISUSED)
+    except (SpoolError, DriverError) as error:
+        _give_up(str(error), COULD_NOT)
+    except (OSError, sqlite3.Error) as error:
+        _give_up(f"the state directory {settings.state_dir}: {error}", COULD_NOT)
+
+
+@edge.command()
+@_common
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
+def probe(config: Path | None, as_json: bool, **options: Any) -> None:
+    """Say what is on the bus. Exit status 0 only when both sensors are there and healthy."""
+    defaults = {"device": "probe", "site": "XX", "state_dir": Path(os.devnull)}
+    settings = _settings(config, defaults | {key: value for key, value in options.items() if value is not None})
+    from edge.probing import probe_world  # noqa: PLC0415  # as above
+
+    try:
+        findings = probe_world(settings)
+    except DriverError as error:
+        _give_up(str(error), COULD_NOT)
+    healthy = sum(finding.healthy for finding in findings) == 2
+    if as_json:
+        found = [
+            {"address": each.address, "chip": each.chip, "healthy": each.healthy, "sentence": each.sentence}
+            for each in findings
+        ]
+        click.echo(json.dumps({"bus": settings.bus, "healthy": healthy, "findings": found}))
+    else:
+        for each in findings:
+            click.echo(each.sentence)
+        click.echo("both sensors are healthy" if healthy else "not ready: both sensors must answer")
+    sys.exit(0 if healthy else COULD_NOT)
+
+
+@edge.command()
+@_common
+@click.option("--white-reflectance", type=click.FloatRange(0.1, 1.0), default=0.98, show_default=True)
+def calibrate(config: Path | None, white_reflectance: float, **options: Any) -> None:
+    """Measure belt, dark and white through the sensors and keep the calibration in the state directory."""
+    settings = _settings(config, {"site": "XX"} | {key: value for key, value in options.items() if value is not None})
+    from edge import calibration  # noqa: PLC0415  # as above
+    from edge.world import open_world  # noqa: PLC0415
+
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    world = None
+    try:
+        world = open_world(settings)
+        world.tof.start()
+        world.spectral.start()
+        found = calibration.measure(
+            world.tof,
+            world.spectral,
+            show=world.show or _ask_for,
+            white_reflectance=white_reflectance if world.show is None else world.white_reflectance,
+            device_id=settings.device,
+            now=datetime.now(UTC),
+        )
+        calibration.save(settings.state_dir, found)
+    except (DriverError, BusError, calibration.CalibrationError) as error:
+        _give_up(str(error), COULD_NOT)
+    finally:
+        if world is not None:
+            world.bus.close()
+    click.echo(f"calibrated: {found.tof.id}, {found.spectral.id}")
+
+
+def _ask_for(target: str) -> None:
+    click.pause(f"Put the {target} under the sensors, then press a key ")
+
+
+def _settings(config: Path | None, options: dict[str, Any]) -> Settings:
+    try:
+        return load(config, os.environ, options)
+    except SettingsError as error:
+        _give_up(str(error), MISUSED)
+
+
+def _host_and_port(broker: str | None) -> dict[str, Any]:
+    if broker is None:
+        return {}
+    host, colon, port = broker.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        _give_up(f"setting broker: {broker!r} is not host:port", MISUSED)
+    return {"broker_host": host, "broker_port": int(port)}
+
+
+def _give_up(sentence: str, status: int) -> NoReturn:
+    click.echo(f"sqal edge: {sentence}", err=True)
+    sys.exit(status)
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,96 @@
+"""A running server for tests: real uvicorn, real PostgreSQL with the schema, real Mosquitto, on free loopback ports."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cloud.app import create_app
+from cloud.server import server_of
+from cloud.settings import ApiSettings, BrokerSettings, DatabaseSettings, Settings
+from cloud.store.queries import Queries
+from sqal.resources import resource_path
+from tests.kit.fix_broker import OwnBroker
+from tests.kit.fix_database import Database
+from tests.kit.fix_ingest import RunningIngest, ingest_settings
+from tests.kit.fix_messaging import rng
+from tests.kit.ports import free_port
+
+NOWHERE = 1  # a port that nobody listens on
+
+
+@dataclass
+class Served:
+    """A server under test and ways to talk to it."""
+
+    port: int
+    settings: Settings
+    http: httpx.AsyncClient
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def ws(self) -> str:
+        return f"ws://localhost:{self.port}"
+
+    async def get(self, path: str, **params: object) -> httpx.Response:
+        return await self.http.get(f"/api/sqal/{path}", params={key: str(value) for key, value in params.items()})
+
+
+Serve = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture
+async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
+    """Start servers: `await new_server(dsn=…, broker_port=…)`; both may be left out, then they are away."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(
+            *,
+            dsn: str = f"postgresql://postgres@127.0.0.1:{NOWHERE}/postgres",
+            broker_port: int = NOWHERE,
+            static_dir: Path | None = None,
+            itm_column: str = "itm_moyen",
+        ) -> Served:
+            settings = Settings(
+                database=DatabaseSettings(url=dsn, pool_min=1, pool_max=4, itm_column=itm_column),
+                broker=BrokerSettings(port=broker_port),
+                api=ApiSettings(port=free_port()),
+            )
+            queries = Queries(resource_path("sql") / "queries")
+            app = create_app(settings, queries, rng=rng(), static_dir=static_dir or tmp_path / "no-page")
+            server = server_of(app, host="127.0.0.1", port=settings.api.port)
+            serving = asyncio.create_task(server.serve(), name="test.serve")
+            while not server.started:
+                assert not serving.done(), "the server ended before it had started"
+                await asyncio.sleep(0)
+
+            async def stop() -> None:
+                server.should_exit = True
+                await serving
+
+            stack.push_async_callback(stop)
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=f"http://localhost:{settings.api.port}", timeout=20)
+            )
+            return Served(settings.api.port, settings, http)
+
+        yield start
+
+
+@pytest.fixture
+async def served(store: Database, mosquitto: OwnBroker, new_server: Serve) -> Served:
+    """A server with a database and a broker."""
+    return await new_server(dsn=store.dsn, broker_port=mosquitto.port)
+
+
+@pytest.fixture
+async def line(
+    store: Database, mosquitto: OwnBroker, new_ingest: Callable[..., Awaitable[RunningIngest]], new_server: Serve
+) -> Served:
+    """The whole cloud: database, broker, ingest, server."""
+    await new_ingest(ingest_settings(store.dsn, mosquitto.port))
+    return await new_server(dsn=store.dsn, broker_port=mosquitto.port)
