@@ -24,7 +24,7 @@ TOPIC = "sqal/v1/LL/line1/ESP32_LL_01/sample"
 
 
 class OneLine(Queries):
-    """Statements on one line: the WebAssembly backend dies of our COPY as it stands in the file; PostgreSQL does not."""
+    """Statements on one line: the WebAssembly backend dies of our COPY as it stands in its file."""
 
     def __getitem__(self, name: str) -> LiteralString:
         return cast("LiteralString", " ".join(super().__getitem__(name).split()))
