@@ -22,7 +22,7 @@ Message = Sample | Event
 
 
 class Kind(IntEnum):
-    """What a row is, in the order in which a full spool gives it up; a gap never is."""
+    """What a row is. A full spool gives up samples before events; a gap gives way only to a gap that tells more."""
 
     SAMPLE = 0
     EVENT = 1

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ import structlog
 from contract.codec import encode
 from contract.messages import Gap, SeqRange
 from edge.clock import SYNCED, UNSET, EdgeClock
-from edge.rows import EPOCH, SEQ_MAX, Build, BuildGap, Kind, Row, Span, Stamp, position_of, runs, utc_from_ns
+from edge.rows import EPOCH, Build, BuildGap, Kind, Row, Span, Stamp, position_of, runs, utc_from_ns
 from edge.spool_errors import SpoolBusyError, SpoolClosedError, SpoolDamagedError, SpoolDroppedError
 from edge.spool_file import FILE_NAME, Batch, SpoolFile, set_aside
 
@@ -223,14 +223,9 @@ class Spool:
             self._lost.append(Span(row.position, row.position))
         future.set_exception(SpoolDroppedError(row.seq))
 
-    def _gap_rows(self, spans: list[Span], reason: str) -> list[Row]:
-        rows: list[Row] = []
-        for span in spans:
-            boot_id = self._file.boot_id_of(span.first)
-            gap = Gap(boot_id=boot_id, first_seq=span.first & SEQ_MAX, last_seq=span.last & SEQ_MAX, reason=reason)
-            now_ns = self._clock.monotonic_ns()
-            rows.append(self._numbered(Kind.GAP, now_ns, lambda stamp, gap=gap: self._build_gap(stamp, gap)))
-        return rows
+    def _gap_rows(self, gaps: Iterable[Gap]) -> list[Row]:
+        now_ns = self._clock.monotonic_ns()
+        return [self._numbered(Kind.GAP, now_ns, lambda stamp, gap=gap: self._build_gap(stamp, gap)) for gap in gaps]
 
     # --- the spool's thread
 
@@ -317,7 +312,8 @@ class Spool:
             return
         self._pending = self._make_room()
         now_ns = self._clock.monotonic_ns()
-        self._due_ns = now_ns if self._pending else now_ns + round(self.limits.commit_interval_s * 1e9)
+        if pending.batch:
+            self._due_ns = now_ns if self._pending else now_ns + round(self.limits.commit_interval_s * 1e9)
         self._trims_due_ns = now_ns + TRIM_DELAY_NS
         if pending.batch.rows:
             self.on_commit(pending.batch.rows)  # before the futures: who waits for one finds its row announced
@@ -336,13 +332,13 @@ class Spool:
                 batch.rows.append(row)
                 waiting.append((future, row))
             self._hurry &= bool(self._intake)
-            batch.rows += self._gap_rows(self._lost, "disk_too_slow")
+            batch.rows += self._gap_rows(self._file.gap(span, "disk_too_slow") for span in self._lost)
             self._lost = []
             batch.trims = self._file.spans(self._receipts)
             self._receipts.clear()
             batch.drops = runs(sorted(self._file.corrupt))
-            self._file.corrupt = []
-            batch.rows += self._gap_rows(batch.drops, "spool_damaged")
+            self._file.corrupt = set()
+            batch.rows += self._gap_rows(self._file.gap(span, "spool_damaged") for span in batch.drops)
         now_ns = self._clock.monotonic_ns()
         wall_ns = self._clock.wall_ns(now_ns) if self._timeless else None
         if wall_ns is not None and not any(not row.stamped for row in batch.rows):
@@ -352,11 +348,11 @@ class Spool:
 
     def _make_room(self) -> "_Pending | None":
         """The batch that brings a full spool back within its bounds; None while it is."""
-        spans = self._file.oldest(self.limits.rows_max, self.limits.bytes_max)
-        if not spans:
-            return None
+        spans, gaps = self._file.oldest(self.limits.rows_max, self.limits.bytes_max)
+        if sum(span.last - span.first + 1 for span in spans) <= len(gaps):
+            return None  # nothing to drop, or numbers so scattered that telling of them takes the room they give
         with self._wake:
-            return _Pending(Batch(rows=self._gap_rows(spans, "spool_full"), drops=spans), [])
+            return _Pending(Batch(rows=self._gap_rows(gaps), drops=spans), [])
 
     def _trouble(self, error: sqlite3.Error) -> None:
         if not self._refused:

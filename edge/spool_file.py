@@ -21,7 +21,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from contract.codec import decode, encode
-from contract.messages import Event, SeqRange
+from contract.messages import Event, Gap, SeqRange
 from contract.sample import Sample
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.rows import EPOCH, SEQ_BITS, SEQ_MAX, Kind, Message, Row, Span, new_boot_id, position_of, runs, utc_from_ns
@@ -32,6 +32,7 @@ VERSION = 1
 ROW_OVERHEAD_BYTES = 64  # columns, cell and page headers of a row, counted into the bound
 WAL_PAGES = 256  # checkpoint at 1 MiB: a start after a power cut replays no more than that
 DROP_ROWS = 64  # a full spool gives way in blocks, so that one gap event stands for many rows
+DROP_BYTES = 256 * 1024
 
 SCHEMA = """
 CREATE TABLE boots (
@@ -52,7 +53,8 @@ BOOTS = "SELECT number, boot_id, machine_boot, anchor_ns, synced FROM boots"
 FORGET_BOOTS = """
 DELETE FROM boots WHERE NOT EXISTS (
     SELECT 1 FROM rows WHERE position BETWEEN number << 40 AND (number << 40) + 1099511627775)"""  # SEQ_BITS, SEQ_MAX
-OLDEST = "SELECT position, length(body) FROM rows WHERE kind = ? ORDER BY position LIMIT ?"
+OLDEST = """
+SELECT position, kind, length(body), CASE kind WHEN 2 THEN body END FROM rows WHERE kind IN (?, ?) ORDER BY position"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class SpoolFile:
     def __init__(self, folder: Path, clock: EdgeClock, chance: random.Random) -> None:
         self.path = folder / FILE_NAME
         self.rows = self.bytes = self.trimmed = self.dropped = 0
-        self.corrupt: list[int] = []
+        self.corrupt: set[int] = set()
         self._clock = clock
         self._connection = self._open()
         self.boot_id = new_boot_id(clock.guess_ns() // 1_000_000, chance)
@@ -209,7 +211,7 @@ class SpoolFile:
         rows: list[Row] = []
         for position, kind, stamped, monotonic_ns, crc, body in self._connection.execute(PEEK, (after, limit)):
             if zlib.crc32(body) != crc:
-                self.corrupt.append(position)
+                self.corrupt.add(position)
                 continue
             row = Row(position, Kind(kind), bool(stamped), monotonic_ns, body)
             rows.append(row if stamped else self._stamped(row))
@@ -244,24 +246,34 @@ class SpoolFile:
                 found.append(Span(first, last))
         return found
 
-    def boot_id_of(self, position: int) -> uuid.UUID:
-        """The boot that `position` belongs to."""
-        return self._boots[position >> SEQ_BITS].boot_id
+    def oldest(self, rows_max: int, bytes_max: int) -> tuple[list[Span], list[Gap]]:
+        """What to drop so that the file is within its bounds again with some room, and the gaps that tell of it.
 
-    def oldest(self, rows_max: int, bytes_max: int) -> list[Span]:
-        """What to drop so that the file is within its bounds again with some room: oldest samples, then events."""
+        Oldest samples first, then events. A gap event that is reached on the way gives way too: the new gap takes in
+        what the old one told, and its number, so that gaps never fill the file.
+        """
         doomed: list[int] = []
+        lost: list[Gap] = []
         rows, size = self.rows, self.bytes
         if rows <= rows_max and size <= bytes_max:
-            return []
-        room = min(DROP_ROWS, rows_max // 8)
-        for kind in (Kind.SAMPLE, Kind.EVENT):
-            for position, length in self._connection.execute(OLDEST, (kind, rows)):
-                if rows <= rows_max - room and size <= bytes_max:
+            return [], []
+        rows_goal = rows_max - min(DROP_ROWS, rows_max // 8)
+        bytes_goal = bytes_max - min(DROP_BYTES, bytes_max // 8)
+        for kinds in ((Kind.SAMPLE, Kind.GAP), (Kind.EVENT, Kind.EVENT)):
+            for position, kind, length, body in self._connection.execute(OLDEST, kinds):
+                if rows <= rows_goal and size <= bytes_goal:
                     break
+                if kind == Kind.GAP and (gap := decode(Event, body).gap) is not None:
+                    lost.append(gap)
                 doomed.append(position)
                 rows, size = rows - 1, size - length - ROW_OVERHEAD_BYTES
-        return runs(sorted(doomed))
+        spans = runs(sorted(doomed))
+        return spans, merged([*lost, *(self.gap(span, "spool_full") for span in spans)])
+
+    def gap(self, span: Span, reason: str) -> Gap:
+        """`span` as a gap on the wire."""
+        boot_id = self._boots[span.first >> SEQ_BITS].boot_id
+        return Gap(boot_id=boot_id, first_seq=span.first & SEQ_MAX, last_seq=span.last & SEQ_MAX, reason=reason)
 
     def anchors(self, started_ns: int, wall_of_zero_ns: int) -> list[Anchor]:
         """What gives every timeless row its time, now that wall time is known.
@@ -298,6 +310,18 @@ class _Transaction:
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # the first failure is the one to tell; the owner reopens anyway
                     self._connection.execute("ROLLBACK")
+
+
+def merged(gaps: list[Gap]) -> list[Gap]:
+    """`gaps` with those that touch or overlap made one; the reason is the newest one's."""
+    found: list[Gap] = []
+    for gap in sorted(gaps, key=lambda each: (each.boot_id, each.first_seq)):
+        last = found[-1] if found else None
+        if last is not None and last.boot_id == gap.boot_id and gap.first_seq <= last.last_seq + 1:
+            found[-1] = replace(last, last_seq=max(last.last_seq, gap.last_seq), reason=gap.reason)
+        else:
+            found.append(gap)
+    return found
 
 
 def set_aside(path: Path, mark: str) -> str:

@@ -51,7 +51,6 @@ TICK_S = 1.0
 STOP_S = 1.0  # for the last messages of a clean stop
 JSON = "application/json"
 PLAIN = Properties(content_type=JSON)
-
 log = structlog.get_logger("uplink")
 
 

@@ -40,6 +40,7 @@ class Line:
     plan: Plan
     say: Callable[[str], None] = _silent
     quick: bool = False  # tests: the database need not survive a power cut
+    agents: bool = True  # False: nobody measures; a bench or a test sends by itself
     supervisor: Supervisor = field(init=False)
     broker_port: int = field(init=False)
     postgres: RunningPostgres | None = field(init=False, default=None)
@@ -63,10 +64,8 @@ class Line:
             self._start_store()
             lots = self._prepare()
             self._start_cloud()
-            sites = self.plan.all_sites()
-            self.say(f"starting {len(sites)} edge agents on simulated sensors")
-            for site in sites:
-                self.supervisor.run(site.device, STAGE_EDGE, lambda site=site: self._edge(site, lots[site.device]))
+            if self.agents:
+                self._start_edge(lots)
         except BaseException:
             self.stop()
             raise
@@ -130,6 +129,12 @@ class Line:
         self.supervisor.run(INGEST, STAGE_CLOUD, lambda: self._sqal(INGEST, "cloud", "ingest"))
         self.supervisor.run(SERVE, STAGE_CLOUD, lambda: self._sqal(SERVE, "cloud", "serve"))
         self.supervisor.child(SERVE).wait_ready(self.is_served, timeout_s=SERVE_TIMEOUT_S)
+
+    def _start_edge(self, lots: dict[str, int]) -> None:
+        sites = self.plan.all_sites()
+        self.say(f"starting {len(sites)} edge agents on simulated sensors")
+        for site in sites:
+            self.supervisor.run(site.device, STAGE_EDGE, lambda site=site: self._edge(site, lots[site.device]))
 
     def is_served(self) -> bool:
         """Whether the server answers."""

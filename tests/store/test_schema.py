@@ -19,24 +19,12 @@ from contract.messages import Event
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import rows, value
 
-TEN = dict(
-    zip(
-        [
-            "F1_415nm",
-            "F2_445nm",
-            "F3_480nm",
-            "F4_515nm",
-            "F5_555nm",
-            "F6_590nm",
-            "F7_630nm",
-            "F8_680nm",
-            "Clear",
-            "NIR",
-        ],
-        range(10),
-        strict=True,
-    )
-)
+TEN = {"F1_415nm": 0, "F2_445nm": 1, "F3_480nm": 2, "F4_515nm": 3, "F5_555nm": 4, "F6_590nm": 5} | {
+    "F7_630nm": 6,
+    "F8_680nm": 7,
+    "Clear": 8,
+    "NIR": 9,
+}
 INSERT = """INSERT INTO sqal_sensor_samples_json (time, sample_id, device_id, vl53l8ch_distance_matrix,
     vl53l8ch_reflectance_matrix, vl53l8ch_amplitude_matrix, vl53l8ch_volume_mm3, as7341_channels,
     as7341_freshness_index, fusion_final_score, fusion_final_grade, fusion_is_compliant)

@@ -107,7 +107,21 @@ def test_the_wheel_runs_the_cloud_outside_the_repository(tmp_path: Path, databas
         sample = (REPOSITORY / "contract" / "golden" / "sample-mission.v1.json").read_text()
         topic = device_topic("LL", "line1", "ESP32_LL_01", "sample")
         flat = json.dumps(json.loads(sample))
-        publish = ["mosquitto_pub", "-V", "5", "-i", "wheel-test", "-p", str(mosquitto.port), "-q", "1", "-t", topic, "-m", flat]
+        publish = [
+            "mosquitto_pub",
+            "-V",
+            "5",
+            "-i",
+            "wheel-test",
+            "-p",
+            str(mosquitto.port),
+            "-q",
+            "1",
+            "-t",
+            topic,
+            "-m",
+            flat,
+        ]
 
         def stored() -> bytes | None:
             subprocess.run(
