@@ -130,7 +130,7 @@ def status(dsn: str, folder: Path, *, timescale: Timescale = "auto") -> list[Sta
 @contextmanager
 def _connected(dsn: str) -> Generator[Connection]:
     try:
-        connection: Connection = psycopg.connect(dsn, autocommit=True, row_factory=tuple_row)
+        connection: Connection = psycopg.connect(dsn, autocommit=True, row_factory=tuple_row, prepare_threshold=None)
     except psycopg.OperationalError as error:
         raise MigrationError(f"the database cannot be reached: {error}".strip()) from error
     with connection:
