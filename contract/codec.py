@@ -42,7 +42,7 @@ def decode(kind: type[Message], payload: bytes, *, bytes_max: int = MESSAGE_BYTE
     """The message of type `kind` that `payload` holds. Raises ContractError, NewerSchemaError."""
     if len(payload) > bytes_max:
         raise ContractError("$", f"{len(payload)} bytes, at most {bytes_max} are accepted")
-    if _NUL_ESCAPE.search(payload):
+    if b"\\u0000" in payload and _NUL_ESCAPE.search(payload):  # the plain search costs a fortieth of the other
         raise ContractError("$", "holds the character U+0000, which no text may contain")
     try:
         message = _decoder(kind).decode(payload)

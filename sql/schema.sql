@@ -633,6 +633,10 @@ CREATE OR REPLACE FUNCTION get_sqal_stats_period(
     FROM parts
 $$;
 
+-- A sample is looked up by its id alone: the page, a certificate and a dead letter name nothing else.
+
+CREATE INDEX sqal_sensor_samples_by_id ON sqal_sensor_samples (sample_id, time DESC);
+
 CREATE TABLE IF NOT EXISTS sqal_migrations (
     version INTEGER PRIMARY KEY,
     name VARCHAR(200) NOT NULL,
@@ -647,6 +651,7 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (3, 'statistics', 'core', '5ca42b3e1b880b857efbe578b1ad432d177e8c358885316db6da577980c55058'),
     (4, 'functions', 'core', '3aaf6caf213604f66a8e410d30919a554a8212ae167c48287d41510c24c4d9d7'),
     (5, 'initial_devices', 'core', '6bd8931fff928ca0e17298cebf0ffd0b1cee1a6303094e585061a93e7015f0ac'),
-    (6, 'stats_period', 'core', '45f46a88ea26073defe4d36e5b8dc3191903777a473218e31e95462daf2a6918');
+    (6, 'stats_period', 'core', '45f46a88ea26073defe4d36e5b8dc3191903777a473218e31e95462daf2a6918'),
+    (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13');
 
 COMMIT;

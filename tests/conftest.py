@@ -1,5 +1,11 @@
 """Loads the fixtures of `tests/kit`: one plugin per resource, a test names what it needs and nothing else."""
 
+from hypothesis import HealthCheck, settings
+
+# Property tests draw the same examples every run, and a busy machine does not fail them.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
 # In an order in which none imports a later one: pytest must see each before it is imported.
 pytest_plugins = [
     "tests.kit.fix_broker",

@@ -32,10 +32,13 @@ ORDER BY avg_quality_score DESC, device_id
 LIMIT 10;
 
 -- name: api_overview_counts
--- Alerts not acknowledged, those of them that are critical, devices, and devices heard of in the last five minutes.
+-- Alerts that wait for a person (one per device, rule and lot, however often it occurred), those of them that are
+-- critical, devices, and devices heard of in the last five minutes.
 SELECT
-    (SELECT COUNT(*) FROM sqal_alerts WHERE NOT is_acknowledged) AS active_alerts,
-    (SELECT COUNT(*) FROM sqal_alerts WHERE NOT is_acknowledged AND severity = 'critical') AS critical_alerts,
+    (SELECT COUNT(*) FROM sqal_alert_state WHERE state IN ('unacknowledged', 'returned_unacknowledged'))
+        AS active_alerts,
+    (SELECT COUNT(*) FROM sqal_alert_state WHERE state IN ('unacknowledged', 'returned_unacknowledged')
+        AND severity = 'critical') AS critical_alerts,
     (SELECT COUNT(*) FROM sqal_devices) AS total_devices,
     (SELECT COUNT(*) FROM sqal_devices WHERE status = 'active' AND last_seen > NOW() - INTERVAL '5 minutes')
         AS active_devices;

@@ -11,7 +11,6 @@ from tests.kit.fix_ingest import value
 from tests.kit.fix_serve import Served
 from tests.kit.rows import COUNTS, put, put_samples, sample_row
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 SAMPLE_KEYS = {
     "time",
     "sample_id",
@@ -37,7 +36,7 @@ SAMPLE_KEYS = {
 
 
 def ago(**parts: float) -> datetime:
-    return NOW - timedelta(**parts)
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(**parts)
 
 
 async def ok(served: Served, path: str, **params: object) -> Any:
@@ -99,8 +98,8 @@ async def test_one_device_with_its_last_24_hours(served: Served, four_samples: l
 
 async def test_24_hours_are_24_hours_and_not_whole_hours(served: Served, store: Database) -> None:
     """Goal: the piece of an hour at the beginning is counted exactly. Method: samples on both sides of its edge."""
-    moments = [timedelta(hours=23, minutes=59), timedelta(hours=24, minutes=1), timedelta(minutes=1)]
-    put_samples(store.dsn, [sample_row(NOW - moment) for moment in moments])
+    moments = [ago(hours=23, minutes=59), ago(hours=24, minutes=1), ago(minutes=1)]
+    put_samples(store.dsn, [sample_row(moment) for moment in moments])
     assert (await ok(served, "devices/ESP32_LL_01"))["stats_24h"]["total_samples"] == 2
     assert (await ok(served, "dashboard/overview"))["stats_24h"]["total_samples"] == 2
 
