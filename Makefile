@@ -15,7 +15,7 @@ demo: $(VENV)/demo.ok page
 
 test: tools lint page
 	$(BIN)/python dashboard/build.py --check
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 # The environment is made once per lock file; a changed lock makes it again.
 $(UV):
