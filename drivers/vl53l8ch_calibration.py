@@ -58,6 +58,10 @@ class Calibration:
         """The factory's range offsets in chip order, (64,); in quarters of a millimetre presumably."""
         return np.frombuffer(swap_words(self.factory), "<i2", 64, RANGE_GRID) / 4.0
 
+    def signal_grid(self) -> NDArray[np.float64]:
+        """The factory's signal grid in chip order, (64,), in the chip's own unit."""
+        return np.frombuffer(swap_words(self.factory), "<u4", 64, SIGNAL_GRID).astype(np.float64)
+
 
 def check_crosstalk(crosstalk: bytes) -> None:
     """Raise SettingError when this can't be a crosstalk calibration."""
