@@ -245,6 +245,10 @@ class Vl53l8ch:
         with self._exclusive():
             return self._running().calibration
 
+    def decoder(self) -> FrameDecoder:
+        """How frames of the running session are read; raises SensorFaultError when there is none."""
+        return self._started().decoder
+
     def link(self) -> Link:
         """The chip's registers, for the self-test and for tools; whoever uses it holds the bus lock."""
         return self._link

@@ -1,4 +1,4 @@
-"""The self-test of a VL53L8CH: every step a sentence for the person beside the line, in the order in which trouble hides.
+"""The self-test of a VL53L8CH: each step a sentence for the person beside the line, in the order that finds trouble.
 
 It boots the chip anew, so that what it says holds from the supply up, and leaves it ranging if it was.
 """

@@ -205,7 +205,8 @@ def expose(view: TofView, conditions: Conditions) -> Exposure:
     apparent_mm = _apparent_mm(view, true_mm, signal, residual, optics)
     merged = residual * np.clip(1.0 - true_mm / CROSSTALK_IMMUNE_MM, 0.0, 1.0)
     signal = np.maximum(signal + merged, 1e-3)
-    spads = np.rint(np.interp(np.log10(signal[0]), SPADS_SIGNAL_LOG10, SPADS_ENABLED)) * (_EIGHT // rows) ** 2
+    enabled: Grid = np.interp(np.log10(signal[0]), SPADS_SIGNAL_LOG10, SPADS_ENABLED)
+    spads = np.rint(enabled) * (_EIGHT // rows) ** 2
     sigma_mm = _sigma_mm(signal, ambient, spads, conditions.integration_s)
     there: NDArray[np.bool_] = (true_mm > 0) & (true_mm <= RANGE_MAX_MM) & (sigma_mm <= SIGMA_LOST_MM)
     reflectance_pct = signal * np.maximum(apparent_mm, 1.0) ** 2 * (100.0 / SIGNAL_CONSTANT)

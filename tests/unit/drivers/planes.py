@@ -26,6 +26,15 @@ class PlaneView:
     incidence_cos: Grid = field(default_factory=lambda: grid(1.0))
 
 
+class SampledView(PlaneView):
+    """Every zone sees the same rays: `distances_mm` and `strengths`, one per ray."""
+
+    def __init__(self, distances_mm: Grid, strengths: Grid) -> None:
+        super().__init__(grid(float(np.mean(distances_mm))))
+        self.__dict__["sample_distance_mm"] = np.broadcast_to(distances_mm, (8, 8, len(distances_mm))).copy()
+        self.__dict__["sample_reflectance"] = np.broadcast_to(strengths, (8, 8, len(strengths))).copy()
+
+
 @dataclass
 class Still:
     """A scene that does not move; `view` may be exchanged."""
