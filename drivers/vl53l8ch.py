@@ -43,7 +43,7 @@ POLL_S = 0.001
 WAKE_EARLY_S = 0.002  # how long before a frame is due polling begins: more than a poll and the jitter of a sleep
 WAKE_EARLY_SHARE_MAX = 0.25  # of a period, while the chip's rhythm is being searched for
 NO_FRAME = 0xFF
-READS_MAX = 3  # of one frame when every frame is read twice: the third decides
+READS_MAX = 4  # of one frame when every frame is read twice: until two agree
 
 
 @dataclass(slots=True)

@@ -205,8 +205,7 @@ def expose(view: TofView, conditions: Conditions) -> Exposure:
     apparent_mm = _apparent_mm(view, true_mm, signal, residual, optics)
     merged = residual * np.clip(1.0 - true_mm / CROSSTALK_IMMUNE_MM, 0.0, 1.0)
     signal = np.maximum(signal + merged, 1e-3)
-    enabled: Grid = np.interp(np.log10(signal[0]), SPADS_SIGNAL_LOG10, SPADS_ENABLED)
-    spads = np.rint(enabled) * (_EIGHT // rows) ** 2
+    spads = _spads(signal[0]) * (_EIGHT // rows) ** 2
     sigma_mm = _sigma_mm(signal, ambient, spads, conditions.integration_s)
     there: NDArray[np.bool_] = (true_mm > 0) & (true_mm <= RANGE_MAX_MM) & (sigma_mm <= SIGMA_LOST_MM)
     reflectance_pct = signal * np.maximum(apparent_mm, 1.0) ** 2 * (100.0 / SIGNAL_CONSTANT)
@@ -299,6 +298,11 @@ def _apparent_mm(view: TofView, true_mm: Grid, signal: Grid, residual: Grid, opt
         pull = residual * np.clip(1.0 - true_mm / CROSSTALK_IMMUNE_MM, 0.0, 1.0)
         apparent = (apparent * signal + WINDOW_MM * pull) / np.maximum(signal + pull, 1e-6)
     return apparent
+
+
+def _spads(signal: Grid) -> Grid:
+    enabled = np.interp(np.log10(signal).ravel(), SPADS_SIGNAL_LOG10, SPADS_ENABLED)
+    return np.rint(enabled).reshape(signal.shape)
 
 
 def _sigma_mm(signal: Grid, ambient: Grid, spads: Grid, integration_s: float) -> Grid:
