@@ -212,7 +212,7 @@ def _zone_contradicts(seen: dict[str, tuple[int, ...]], zone: int) -> bool:
     if beyond or seen["detected"][zone] > 1:
         return True
     if seen["detected"][zone] == 0:
-        return False
+        return status in (5, 6, 9, 10)
     return _target_contradicts(seen, zone) if status in (5, 6, 9, 10) else 13 < status < 255
 
 
@@ -222,12 +222,12 @@ def _target_contradicts(seen: dict[str, tuple[int, ...]], zone: int) -> bool:
         return True
     if "sigma" in seen and not 0.25 <= seen["sigma"][zone] / 128 <= 100:
         return True
-    if not {"signal", "reflectance"} <= seen.keys() or distance_mm <= 50:
+    if not {"signal", "reflectance"} <= seen.keys():
         return False
-    distance_mm = min(distance_mm, 4000.0)
-    follows = min(seen["signal"][zone] / 2048 * distance_mm**2 * 100 / 2.06e8, 127.5) + 2
-    reported = seen["reflectance"][zone] / 2 + 2
-    return reported > 3 * follows or follows > 3 * reported
+    distance_mm = min(max(distance_mm, 0.0), 4000.0)
+    follows_pct = seen["signal"][zone] / 2048 * distance_mm**2 * 100 / 2.06e8
+    reported_pct = seen["reflectance"][zone] / 2
+    return not min(follows_pct / 1.5, 127.5) - 2 <= reported_pct <= follows_pct * 1.5 + 2
 
 
 _LIMITS = {"ambient": 10_000 * 2048, "spads": 16 * 256, "signal": 1_000_000 * 2048}

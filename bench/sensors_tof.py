@@ -147,7 +147,7 @@ def _own_parser(driver: Vl53l8ch, raw: bytes) -> Callable[[], object]:
 
     def parse() -> object:
         frame = decoder.decode(raw, 0)
-        decoder.contradictions(frame)
+        decoder.contradictions(frame, raw)
         return frame
 
     return parse

@@ -82,7 +82,7 @@ class Judge:
     def _doubt(self, reading: Reading, earlier: Reading | None) -> FrameCorruptError | None:
         frame, raw = reading.frame, reading.raw
         if earlier is None:
-            return self._contradiction(frame, None, raw)
+            return self._contradiction(reading, None)
         before = earlier.frame
         elapsed_ns = frame.captured_ns - earlier.asked_ns
         most = int(elapsed_ns / self._period_ns * FRAMES_AHEAD_TOLERANCE) + 2
@@ -93,16 +93,16 @@ class Judge:
         if step_c > TEMPERATURE_STEP_MAX_C and elapsed_ns < TEMPERATURE_STEP_NS:
             expected = f"within {TEMPERATURE_STEP_MAX_C} C of {before.temperature_c}"
             return FrameCorruptError("temperature", expected=expected, received=frame.temperature_c, raw=raw)
-        return self._contradiction(frame, before, raw)
+        return self._contradiction(reading, earlier)
 
-    def _contradiction(self, frame: TofFrame, earlier: TofFrame | None, raw: bytes) -> FrameCorruptError | None:
-        wrong = self._decoder.contradictions(frame)
+    def _contradiction(self, reading: Reading, earlier: Reading | None) -> FrameCorruptError | None:
+        wrong = self._decoder.contradictions(reading.frame, reading.raw)
         if wrong is None:
             return None
-        before = None if earlier is None else self._decoder.contradictions(earlier)
+        before = None if earlier is None else self._decoder.contradictions(earlier.frame, earlier.raw)
         fresh = wrong if before is None else wrong & ~before
         if not fresh.any():
             return None
         row, column = (int(index[0]) for index in fresh.nonzero())
-        expected = "distance, signal, reflectance and sigma that agree"
-        return FrameCorruptError("zone", expected=expected, received=f"row {row} column {column}", raw=raw)
+        expected = "distance, signal, reflectance, sigma and status that agree"
+        return FrameCorruptError("zone", expected=expected, received=f"row {row} column {column}", raw=reading.raw)
