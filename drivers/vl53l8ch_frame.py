@@ -262,18 +262,24 @@ class FrameDecoder:
         seen = frame if several is None else several
         distance_mm = seen.distance_mm
         octets = np.frombuffer(raw, np.uint8).take(self._wire_u1)
-        wrong: NDArray[np.bool_] = (octets[0] == 0) & (_KIND.take(octets[1]) == _VALID)
+        wrong = _mask((octets[0] == 0) & (_KIND.take(octets[1]) == _VALID))
         if Output.SIGMA in self.settings.outputs:
             low_mm, high_mm = SIGMA_BOUNDS_MM
             sigma_mm = seen.sigma_mm
-            wrong = wrong | ((sigma_mm < low_mm) | (sigma_mm > high_mm)) & (distance_mm >= 0.0)  # not where it is NaN
+            beyond = (sigma_mm < low_mm) | (sigma_mm > high_mm)
+            wrong = _mask(wrong | beyond & (distance_mm >= 0.0))  # not where it is NaN
         if {Output.SIGNAL, Output.REFLECTANCE} <= self.settings.outputs:
             follows_pct = seen.signal_kcps * distance_mm
             follows_pct *= distance_mm
             follows_pct /= REFLECTANCE_CONSTANT
             least_pct = np.minimum(follows_pct / REFLECTANCE_TOLERANCE, REFLECTANCE_MAX_PCT) - REFLECTANCE_ROUNDING_PCT
             most_pct = follows_pct * REFLECTANCE_TOLERANCE + REFLECTANCE_ROUNDING_PCT
-            wrong = wrong | (seen.reflectance_pct < least_pct) | (seen.reflectance_pct > most_pct)
+            wrong = _mask(wrong | (seen.reflectance_pct < least_pct) | (seen.reflectance_pct > most_pct))
         if not wrong.any():
             return None
-        return wrong if several is None else np.logical_or.reduce(wrong, axis=0)
+        return wrong if several is None else _mask(wrong.max(axis=0))
+
+
+def _mask(values: Any) -> NDArray[np.bool_]:
+    """The type of what comparing arrays gives, which numpy's stubs leave open."""
+    return values
