@@ -11,6 +11,7 @@ import pytest
 from depz_sensor_sdk.vl53l8 import cnh as depz_cnh
 from depz_sensor_sdk.vl53l8 import uld
 
+from drivers.sim.bus import Transfer
 from drivers.sim.vl53l8ch_optics import ChipOptics
 from drivers.vl53l8ch_calibration import CrosstalkTarget
 from drivers.vl53l8ch_cnh import CnhDecoder, CnhSettings
@@ -114,6 +115,32 @@ def test_the_uld_finds_our_settings_in_the_chip() -> None:
     first = chip.get_detection_thresholds()[0]
     assert (first["low_thresh"], first["high_thresh"], first["measurement"], first["type"]) == (150, 300, 1, 0)
     assert first["zone_num"] == 0 | uld.LAST_THRESHOLD  # top right of the scene is zone 0
+
+
+class Writes:
+    """Remembers what is written to the chip."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def before(self, transfer: Transfer) -> None:
+        if len(transfer.write) > 2:
+            self.seen.append(transfer.write)
+
+    def after(self, transfer: Transfer, data: bytes) -> bytes:
+        return data
+
+
+def test_our_boot_writes_what_the_uld_writes_in_its_order() -> None:
+    """Goal: no step of the manufacturer's boot is lost or changed. Method: both on the same specimen, write by write."""
+    theirs, ours = Rig(), Rig()
+    records = Writes(), Writes()
+    theirs.bus.faults.append(records[0])
+    ours.bus.faults.append(records[1])
+    booted(theirs)
+    ours.driver.boot()
+    assert len(records[0].seen) > 80
+    assert records[1].seen == records[0].seen
 
 
 @pytest.mark.parametrize("resolution", [16, 64])
