@@ -110,7 +110,7 @@ class Vl53l8ch:
             raise NotFoundError(CHIP, self.address, reason, received)
 
     def boot(self) -> None:
-        """Download the firmware (1 s at 1 MHz, 8 s at 100 kHz), whatever state the chip is in.
+        """Download the firmware (1 s at 1 MHz, 8 s at 100 kHz), whatever state the chip is in; the bus is busy with it.
 
         Raises NotFoundError, FirmwareError, FirmwareFilesError or SensorFaultError.
         """
@@ -133,6 +133,8 @@ class Vl53l8ch:
         if frequency_hz is not None:
             wanted = replace(wanted, frequency_hz=frequency_hz)
         with self._exclusive():
+            if self._booted is not None:  # while the chip ranges on, if it does
+                wanted.check_bus(self._booted.bus_hz, self._bus.name)
             self.stop()
             booted = self._running()
             wanted.check_bus(booted.bus_hz, self._bus.name)

@@ -35,6 +35,7 @@ BAD_START = 0x9C  # the code that silicon shows after a start with an impossible
 START_REPLY_BYTES = 0x14
 FRAME_PARAMETER = 0x5440
 ASLEEP, DEEP_SLEEP = 0x02, 0x43
+LASER_SAFETY = 0xE0CA
 STOPPED_BY_ITSELF = bytes([0xFF, 0x04, 0x00, 0x00])
 
 BOOT_S = 0.002  # from the release of the MCU to its flag; not published, drivers allow 500 ms
@@ -45,9 +46,11 @@ GO2_STOPPED = (0x91, 0x85)
 class SimVl53l8ch:
     """One chip looking at `scene`. `seed` makes the specimen: its calibration data and its noise.
 
-    `laser_fault` (0 is healthy) is what the laser safety byte shows after the next boot. `supply` False is a chip
-    without power: it acknowledges nothing. `mcu_fault` (0 is healthy, else 0x7F to 0xFF) is the code of a processor
-    that has failed: commands and frames end in it until the next reboot. `optics` may be exchanged between sessions.
+    What may go wrong with it, at any time: `laser_fault` (0 is healthy) is the laser safety byte from the next start
+    on. `supply` False is a chip without power, which acknowledges nothing. `mcu_fault` (0, or 0x7F to 0xFF) is the code
+    of a processor that has failed: commands and frames end in it until the next reboot. `stuck` True keeps showing the
+    same frame. `torn` is how many of the next frames come with the first half of the one before. `identity` are the
+    two bytes of another chip in its place, from the next power-on. `optics` may be exchanged between sessions.
     """
 
     def __init__(
@@ -56,6 +59,9 @@ class SimVl53l8ch:
         self.laser_fault = 0
         self.mcu_fault = 0
         self.supply = True
+        self.stuck = False
+        self.torn = 0
+        self.identity = bytes([DEVICE_ID, REVISION_ID])
         self.optics = ChipOptics() if optics is None else optics
         self._clock = clock
         self._scene = scene
@@ -83,9 +89,11 @@ class SimVl53l8ch:
         self._stop_at_ns: int | None = None
         self._running_at_ns: int | None = None
         self._fault = b""
+        self._stuck_at_ns: int | None = None
+        self._whole = b""
         self.mcu_fault = 0
         registers = self._registers(0)
-        registers[0:2] = bytes([DEVICE_ID, REVISION_ID])
+        registers[0:2] = self.identity
         registers[0x04] = self._power_on_address
 
     def write(self, data: bytes) -> None:
@@ -232,7 +240,8 @@ class SimVl53l8ch:
     def _start(self, parameters: Parameters) -> None:
         self._stop_at_ns = None
         self._ranging = self._crosstalk = None
-        self._fault = b""
+        self._fault = self._whole = b""
+        parameters[LASER_SAFETY : LASER_SAFETY + 1] = bytes([self.laser_fault])
         try:
             size = self._begin(parameters, self._clock.monotonic_ns())
         except LayoutError:
@@ -258,12 +267,29 @@ class SimVl53l8ch:
             return self._crosstalk.status(now_ns)[address : address + count]
         if self._ranging is None:
             return (self._fault or bytes(4))[address : address + count]
-        if self._stop_at_ns is not None:
-            now_ns = min(now_ns, self._stop_at_ns)
+        now_ns = min(now_ns, self._shown_until_ns(now_ns))
         status = self._ranging.status(now_ns)
         if self._ranging.stopped_at_ns is not None and self._stop_at_ns is None:
             self._stop_at_ns = self._ranging.stopped_at_ns
             self._registers(UI_PAGE)[COMMAND : COMMAND + 4] = STOPPED_BY_ITSELF
         if address + count <= 4:
             return status[address : address + count]
-        return self._ranging.frame(now_ns)[address : address + count]
+        return self._frame_bytes(self._ranging.frame(now_ns))[address : address + count]
+
+    def _shown_until_ns(self, now_ns: int) -> int:
+        """From when on the result registers don't change any more: it was stopped, or is stuck."""
+        if not self.stuck:
+            self._stuck_at_ns = None
+        elif self._stuck_at_ns is None:
+            self._stuck_at_ns = now_ns
+        ends = (self._stop_at_ns, self._stuck_at_ns)
+        return min((end for end in ends if end is not None), default=now_ns)
+
+    def _frame_bytes(self, frame: bytes) -> bytes:
+        """The frame, or a torn one: read while the chip replaced it by the next."""
+        before, self._whole = self._whole, frame
+        if self.torn > 0 and before and before != frame:
+            self.torn -= 1
+            half = len(frame) // 8 * 4
+            return before[:half] + frame[half:]
+        return frame
