@@ -4,11 +4,11 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import adafruit_as7341
 import numpy as np
 import pytest
 
-from drivers.as7341 import ASTEP_DEFAULT, ATIME_DEFAULT, GAINS, LED_MA_DEFAULT, As7341
+from drivers.as7341 import As7341, Flicker
+from drivers.as7341_settings import ASTEP_DEFAULT, ATIME_DEFAULT, GAINS, LED_MA_DEFAULT, Settings, steps_for
 from drivers.bus import BusTimeoutError, NakError, RealClock, VirtualClock
 from drivers.errors import NotFoundError, SensorFaultError
 from drivers.frames import CHANNELS, SpectralFrame
@@ -161,7 +161,7 @@ def test_a_frame_takes_two_integrations_and_little_more(rig: Rig) -> None:
     before_ns, transfers = rig.clock.monotonic_ns(), rig.bus.transfers
     rig.driver.read()
     assert 130e6 < rig.clock.monotonic_ns() - before_ns < 145e6
-    assert rig.bus.transfers - transfers <= 75
+    assert rig.bus.transfers - transfers == 15
 
 
 def test_stop_puts_the_lamp_out_and_the_chip_to_sleep(rig: Rig) -> None:
@@ -188,14 +188,15 @@ def test_start_takes_over_a_chip_that_was_left_running(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"gain": 100}, "gain is 100, must be one of 0.5, 1, 2"),
-        ({"atime": 256}, "atime is 256"),
-        ({"astep": 65_535}, "astep is 65535"),
-        ({"atime": 0, "astep": 0}, "must not both be 0"),
-        ({"atime": 255, "astep": 60_000}, "would integrate for"),
-        ({"led_ma": 5}, "led_ma is 5"),
-        ({"led_ma": 2}, "led_ma is 2"),
-        ({"led_ma": 260}, "led_ma is 260"),
+        ({"gain": 100}, "gain is 100, must be one of 0.5, 1, 2.*the nearest is 128"),
+        ({"gain": 1000}, "the nearest is 512"),
+        ({"atime": 256}, "atime is 256, must be 0 to 255; the nearest is 255"),
+        ({"astep": 65_535}, "astep is 65535, must be 0 to 65534; the nearest is 65534"),
+        ({"atime": -1}, "the nearest is 0"),
+        ({"atime": 0, "astep": 0}, "must not both be 0; the shortest that works is atime 0 with astep 1"),
+        ({"led_ma": 5}, "led_ma is 5.*the nearest is 4"),
+        ({"led_ma": 2}, "led_ma is 2.*the nearest is 4"),
+        ({"led_ma": 260}, "led_ma is 260.*the nearest is 258"),
     ],
 )
 def test_impossible_settings_are_refused(rig: Rig, settings: dict[str, int], reason: str) -> None:
@@ -267,7 +268,7 @@ def test_trouble_at_any_moment_never_yields_a_wrong_frame(rig: Rig) -> None:
             failed += 1
         rig.bus.faults = []
         assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
-    assert failed >= 8
+    assert failed >= 5
 
 
 @pytest.fixture
@@ -280,8 +281,8 @@ def restless_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restless_threads")
-def test_sensors_of_several_threads_do_not_meet_in_the_library() -> None:
-    """The library has one scratch buffer a process. Three drivers on three buses and clocks, all at once."""
+def test_sensors_of_several_threads_do_not_meet() -> None:
+    """Three drivers on three buses and clocks, all at once: nothing of the process is shared between them."""
     frames: dict[int, list[SpectralFrame]] = {1: [], 2: [], 3: []}
     rigs = {seed: Rig(seed, clock=RealClock(speed=50.0 * seed)) for seed in frames}
 
@@ -298,15 +299,6 @@ def test_sensors_of_several_threads_do_not_meet_in_the_library() -> None:
         assert len(own) == 60
         for frame in own:
             assert_within_noise(frame, rigs[seed].scene.spectrum(0.0, 4 * seed))
-
-
-def test_others_may_use_the_library_in_their_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver bends the library's clock for its own calls only."""
-    slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
-    adafruit_as7341.sleep(0.25)
-    assert slept == [0.25]
-    assert adafruit_as7341.monotonic() > 0.0
 
 
 class StutteringClock(VirtualClock):
