@@ -30,7 +30,7 @@ from drivers.as7341_settings import (
     Settings,
 )
 from drivers.bus import Bus, BusError, NakError
-from drivers.errors import NotFoundError, SensorFaultError
+from drivers.errors import NotFoundError, SensorFaultError, SettingError
 from drivers.frames import SpectralFrame
 
 ADDRESS: Final = reg.ADDRESS
@@ -112,8 +112,8 @@ class As7341:
     ) -> None:
         """Set the chip up from whatever state it is in, and switch the lamp on (`led_ma` 0: off).
 
-        gain, atime, astep, led_ma: see drivers.as7341_settings.Settings. Raises ValueError for a setting the chip
-        can't have, NotFoundError, or a BusError.
+        gain, atime, astep, led_ma: see drivers.as7341_settings.Settings. Raises SettingError for what the
+        chip can't be set to, NotFoundError, or a BusError.
         """
         settings = Settings(gain, atime, astep, led_ma)
         with self._turn():
@@ -149,7 +149,6 @@ class As7341:
         with self._turn():
             if self._settings is not None:
                 self._settings = None
-                self._write(reg.ENABLE, reg.PON)
                 self._lamp(0)
                 self._write(reg.ENABLE, 0)
 
@@ -158,15 +157,16 @@ class As7341:
         without passing it; the sensor is left as it was started.
 
         A proposal for a recipe: show the brightest thing to be measured, keep the gain, make the white reference at
-        it. Raises ValueError, SensorFaultError (too bright even at the lowest gain), or a BusError.
+        it. Raises SettingError, SensorFaultError (too bright even at the lowest gain), or a BusError.
         """
         if not 0.05 <= peak_share <= 0.95:
-            raise ValueError(f"peak_share is {peak_share:g}, must be 0.05 to 0.95")
+            raise SettingError("peak_share", peak_share, "must be 0.05 to 0.95", PEAK_SHARE)
         with self._turn():
             settings = self._started()
             try:
                 return self._try_gains(settings, peak_share)
             finally:
+                self._write(reg.ENABLE, reg.PON)
                 self._write(reg.CFG1, settings.gain_code)
 
     def detect_flicker(self) -> Flicker:
@@ -180,7 +180,6 @@ class As7341:
             try:
                 status = self._listen()
             finally:
-                self._write(reg.ENABLE, reg.PON)
                 self._lamp(settings.led_ma)
         saturated = bool(status & reg.FD_SATURATED)
         if status & reg.FD_100 and status & reg.FD_100_VALID:
@@ -253,6 +252,7 @@ class As7341:
         self._write(reg.ENABLE, reg.PON)
 
     def _lamp(self, led_ma: int) -> None:
+        self._write(reg.ENABLE, reg.PON)  # no setting may be changed while the chip measures
         self._write(reg.CFG0, reg.BANK_1)
         try:
             self._write(reg.CONFIG, reg.LED_SEL)

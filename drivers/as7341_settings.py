@@ -7,6 +7,8 @@ Register values and limits follow DS000718; the real gains are its typical ratio
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.errors import SettingError
+
 # Nominal gain -> (code of register CFG1, typical real gain).
 GAINS: Final = {
     0.5: (0, 0.512),
@@ -40,8 +42,8 @@ LED_MA_DEFAULT: Final = 20
 class Settings:
     """One way to measure. gain: nominal, a key of GAINS. led_ma: 0 for no light, else even and from 4 to 258.
 
-    Each half integrates for (atime + 1) (astep + 1) 2.78 us. Raises ValueError for what the chip cannot do, with the
-    nearest that it can.
+    Each half integrates for (atime + 1) (astep + 1) 2.78 us. Raises SettingError for what the chip cannot do, with
+    the nearest that it can.
     """
 
     gain: float = GAIN_DEFAULT
@@ -53,17 +55,15 @@ class Settings:
         if self.gain not in GAINS:
             nearest = min(GAINS, key=lambda each: abs(each - self.gain))
             known = ", ".join(f"{value:g}" for value in GAINS)
-            raise ValueError(f"gain is {self.gain:g}, must be one of {known}; the nearest is {nearest:g}")
+            raise SettingError("gain", self.gain, f"must be one of {known}", nearest)
         _within("atime", self.atime, ATIME_MAX)
         _within("astep", self.astep, ASTEP_MAX)
         if self.steps == 1:
-            raise ValueError("atime and astep must not both be 0; the shortest that works is atime 0 with astep 1")
+            raise SettingError("astep", self.astep, "must not be 0 while atime is 0", 1)
         if self.led_ma and (self.led_ma % 2 or not LED_MA_MIN <= self.led_ma <= LED_MA_MAX):
             nearest = min(LED_MA_MAX, max(LED_MA_MIN, self.led_ma // 2 * 2))
-            raise ValueError(
-                f"led_ma is {self.led_ma}, must be 0, or even and from {LED_MA_MIN} to {LED_MA_MAX}; "
-                f"the nearest is {nearest}"
-            )
+            reason = f"must be 0, or even and from {LED_MA_MIN} to {LED_MA_MAX}"
+            raise SettingError("led_ma", self.led_ma, reason, nearest)
 
     @property
     def steps(self) -> int:
@@ -94,15 +94,13 @@ class Settings:
 def steps_for(integration_ms: float) -> tuple[int, int]:
     """`(atime, astep)` whose integration time is nearest to `integration_ms`.
 
-    Prefers the highest full scale, as few steps of ATIME as will do. Raises ValueError beyond the chip's limits.
+    Prefers the highest full scale, as few steps of ATIME as will do. Raises SettingError beyond the chip's limits.
     """
     shortest_ms, longest_ms = 2 * STEP_US / 1000.0, STEPS_MAX * STEP_US / 1000.0
     if not shortest_ms <= integration_ms <= longest_ms:
         nearest_ms = shortest_ms if integration_ms < shortest_ms else longest_ms
-        raise ValueError(
-            f"integration_ms is {integration_ms:g}, must be {shortest_ms:.5g} to {longest_ms:.5g}; "
-            f"the nearest is {nearest_ms:.5g}"
-        )
+        reason = f"must be {shortest_ms:g} to {longest_ms:g}"
+        raise SettingError("integration_ms", integration_ms, reason, nearest_ms)
     wanted = integration_ms * 1000.0 / STEP_US
     fewest = max(1, -(-round(wanted) // (ASTEP_MAX + 1)))
     candidates = (
@@ -114,5 +112,4 @@ def steps_for(integration_ms: float) -> tuple[int, int]:
 
 def _within(name: str, value: int, most: int) -> None:
     if not 0 <= value <= most:
-        nearest = 0 if value < 0 else most
-        raise ValueError(f"{name} is {value}, must be 0 to {most}; the nearest is {nearest}")
+        raise SettingError(name, value, f"must be 0 to {most}", 0 if value < 0 else most)

@@ -161,7 +161,7 @@ class Scene:
         """What the zones of a time-of-flight chip look at."""
         return self._kept(self._tof_views, time_s, self._tof)
 
-    def spectrum(self, time_s: float, led_ma: float) -> Spectrum:
+    def spectrum(self, time_s: float, led_ma: float, window_s: float = 0.0) -> Spectrum:
         """Irradiance on the spectral sensor in uW/cm2 per nm, with `led_ma` (0: off) through the ring light."""
         by_lamp, by_hall = self._kept(self._colours, time_s, self._colour)
         return led_ma * _LAMP * by_lamp + _HALL * by_hall

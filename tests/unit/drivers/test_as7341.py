@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from drivers.as7341 import As7341, Flicker
-from drivers.as7341_settings import ASTEP_DEFAULT, ATIME_DEFAULT, GAINS, LED_MA_DEFAULT, Settings, steps_for
+from drivers.as7341 import As7341
+from drivers.as7341_settings import ASTEP_DEFAULT, ATIME_DEFAULT, GAINS, LED_MA_DEFAULT
 from drivers.bus import BusTimeoutError, NakError, RealClock, VirtualClock
 from drivers.errors import NotFoundError, SensorFaultError
 from drivers.frames import CHANNELS, SpectralFrame
@@ -119,7 +119,8 @@ class Fading:
     def __init__(self, out_at_s: float) -> None:
         self.out_at_s = out_at_s
 
-    def spectrum(self, time_s: float, led_ma: float) -> Spectrum:
+    def spectrum(self, time_s: float, led_ma: float, window_s: float = 0.0) -> Spectrum:
+        del window_s
         return reference_light() * (led_ma if time_s < self.out_at_s else 0.1)
 
 
@@ -188,15 +189,15 @@ def test_start_takes_over_a_chip_that_was_left_running(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"gain": 100}, "gain is 100, must be one of 0.5, 1, 2.*the nearest is 128"),
-        ({"gain": 1000}, "the nearest is 512"),
-        ({"atime": 256}, "atime is 256, must be 0 to 255; the nearest is 255"),
-        ({"astep": 65_535}, "astep is 65535, must be 0 to 65534; the nearest is 65534"),
-        ({"atime": -1}, "the nearest is 0"),
-        ({"atime": 0, "astep": 0}, "must not both be 0; the shortest that works is atime 0 with astep 1"),
-        ({"led_ma": 5}, "led_ma is 5.*the nearest is 4"),
-        ({"led_ma": 2}, "led_ma is 2.*the nearest is 4"),
-        ({"led_ma": 260}, "led_ma is 260.*the nearest is 258"),
+        ({"gain": 100}, "gain is 100, must be one of 0.5, 1, 2.*the nearest that works is 128"),
+        ({"gain": 1000}, "the nearest that works is 512"),
+        ({"atime": 256}, "atime is 256, must be 0 to 255; the nearest that works is 255"),
+        ({"astep": 65_535}, "astep is 65535, must be 0 to 65534; the nearest that works is 65534"),
+        ({"atime": -1}, "the nearest that works is 0"),
+        ({"atime": 0, "astep": 0}, "astep is 0, must not be 0 while atime is 0; the nearest that works is 1"),
+        ({"led_ma": 5}, "led_ma is 5.*the nearest that works is 4"),
+        ({"led_ma": 2}, "led_ma is 2.*the nearest that works is 4"),
+        ({"led_ma": 260}, "led_ma is 260.*the nearest that works is 258"),
     ],
 )
 def test_impossible_settings_are_refused(rig: Rig, settings: dict[str, int], reason: str) -> None:
