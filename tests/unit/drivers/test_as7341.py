@@ -21,6 +21,7 @@ from drivers.sim.light import Spectrum
 from drivers.sim.scene import BELT_ONLY, WHITE_TILE, Scene
 
 FIRST_HALF = bytes.fromhex("3001000000420000500000002004003001500006")
+MEAN_S = 10.0  # long enough to even out the flicker of the hall
 SECOND_HALF = bytes.fromhex("0000004002001003501003000000240000500006")
 
 
@@ -61,7 +62,7 @@ def test_ten_channels_of_a_white_tile(rig: Rig) -> None:
     """The default settings put the strongest channel at 60 to 70 % of full scale, and every channel well over noise."""
     rig.driver.start()
     frame = rig.driver.read()
-    assert_within_noise(frame, rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+    assert_within_noise(frame, rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
     assert frame.counts.dtype == np.int64
     assert (frame.gain, frame.full_scale, frame.led_ma, frame.saturated) == (128.0, 18_000, LED_MA_DEFAULT, False)
     assert frame.integration_ms == pytest.approx((ATIME_DEFAULT + 1) * (ASTEP_DEFAULT + 1) * 2.78e-3)
@@ -77,10 +78,10 @@ def test_dark_belt_and_products(rig: Rig) -> None:
     rig.driver.start(led_ma=0)
     dark = rig.driver.read()
     assert dark.led_ma == 0
-    assert_within_noise(dark, rig.scene.spectrum(0.0, 0))
+    assert_within_noise(dark, rig.scene.spectrum(0.0, 0, MEAN_S))
     rig.driver.start()
     rig.scene.stage = BELT_ONLY
-    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
 
 
 def test_no_product_saturates() -> None:
@@ -91,7 +92,7 @@ def test_no_product_saturates() -> None:
     for piece in range(1, 21):
         rig.clock.sleep(4.0 * piece + 0.2 - rig.seconds())
         frame = rig.driver.read()
-        assert_within_noise(frame, scene.spectrum(rig.seconds(), LED_MA_DEFAULT))
+        assert_within_noise(frame, scene.spectrum(rig.seconds(), LED_MA_DEFAULT, MEAN_S))
         assert not frame.saturated
         assert frame.counts.max() < 0.9 * frame.full_scale
         assert frame.counts[2:].min() > 50
@@ -103,7 +104,7 @@ def test_every_gain_reports_the_real_factor(rig: Rig, nominal: float, code: int)
     frame = rig.driver.read()
     assert frame.gain == REAL_GAINS[code] == pytest.approx(nominal, rel=0.05)
     if not frame.saturated:
-        assert_within_noise(frame, rig.scene.spectrum(0.0, 4))
+        assert_within_noise(frame, rig.scene.spectrum(0.0, 4, MEAN_S))
 
 
 def test_too_much_light_is_said(rig: Rig) -> None:
@@ -144,7 +145,7 @@ def test_never_a_value_from_before(rig: Rig, defects: set[Defect]) -> None:
     rig.driver.start()
     for reflecting in (WHITE_TILE, BELT_ONLY, WHITE_TILE, BELT_ONLY):
         rig.scene.stage = reflecting
-        assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+        assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
 
 
 def test_halves_tell_that_something_moved() -> None:
@@ -183,7 +184,7 @@ def test_start_takes_over_a_chip_that_was_left_running(rig: Rig) -> None:
     for registers in (b"\x80\x03", b"\xa9\x10", b"\xd6\x01", b"\x81\xff"):
         rig.bus.transfer(0x39, registers)
     rig.driver.start()
-    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_a_chip_that_never_finishes_is_given_up(rig: Rig, defect: Defect) -> Non
         rig.driver.read()
     assert rig.seconds() - before < 0.4
     rig.chip.defects.clear()
-    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
 
 
 def test_a_dip_of_the_supply_is_noticed_and_cured(rig: Rig) -> None:
@@ -236,7 +237,7 @@ def test_a_dip_of_the_supply_is_noticed_and_cured(rig: Rig) -> None:
     with pytest.raises(SensorFaultError):
         rig.driver.read()
     rig.driver.start()
-    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
 
 
 def test_a_changed_gain_is_noticed(rig: Rig) -> None:
@@ -253,7 +254,7 @@ def test_trouble_on_the_wire_passes_through_and_the_next_frame_is_clean(rig: Rig
         with pytest.raises(NakError):
             rig.driver.read()
         rig.bus.faults = []
-        assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+        assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
 
 
 def test_trouble_at_any_moment_never_yields_a_wrong_frame(rig: Rig) -> None:
@@ -264,11 +265,11 @@ def test_trouble_at_any_moment_never_yields_a_wrong_frame(rig: Rig) -> None:
         start_ns = rig.clock.monotonic_ns() + delay_ms * 1_000_000
         rig.bus.faults = [Outage(0x39, start_ns, start_ns + 2_000_000, stuck_line=True)]
         try:
-            assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+            assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
         except BusTimeoutError:
             failed += 1
         rig.bus.faults = []
-        assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+        assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
     assert failed >= 5
 
 
@@ -299,7 +300,7 @@ def test_sensors_of_several_threads_do_not_meet() -> None:
     for seed, own in frames.items():
         assert len(own) == 60
         for frame in own:
-            assert_within_noise(frame, rigs[seed].scene.spectrum(0.0, 4 * seed))
+            assert_within_noise(frame, rigs[seed].scene.spectrum(0.0, 4 * seed, MEAN_S))
 
 
 class StutteringClock(VirtualClock):
@@ -312,4 +313,4 @@ class StutteringClock(VirtualClock):
 def test_a_stopped_process_is_not_a_broken_sensor() -> None:
     rig = Rig(clock=StutteringClock())
     rig.driver.start()
-    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT))
+    assert_within_noise(rig.driver.read(), rig.scene.spectrum(0.0, LED_MA_DEFAULT, MEAN_S))
