@@ -188,6 +188,7 @@ class Agent:
             agent=agent_version(),
             lot_id=self._lot_id,
             location=self.settings.location,
+            on_trouble=self._on_trouble,
         )
         self.reporter.assembler = assembler.counters
         self.reporter.calibration_ids = assembler.calibration_ids

@@ -25,6 +25,8 @@ from drivers.vl53l8ch import Vl53l8ch
 from edge.clock import EdgeClock
 
 WAIT_S = 0.25  # of life: longest sleep between two looks at the request to stop
+TOGETHER_S = 0.5  # from the ToF frame to the end of the spectrum, which takes 0.13 s where nothing is wrong
+
 log = structlog.get_logger("sampler")
 
 
@@ -58,12 +60,13 @@ class Trouble:
 
 @dataclass(slots=True)
 class SamplerCounters:
-    """Totals since the start."""
+    """Totals since the start. apart: measurements given up because their frames were not of one moment."""
 
     ticks: int = 0
     missed_ticks: int = 0
     read_failures: int = 0
     restarts: int = 0
+    apart: int = 0
 
 
 class _Told:
@@ -222,9 +225,12 @@ class Sampler:
 
     def tick(self) -> None:
         """One look at both sensors, in the bus's thread: what is seen and what is wrong goes to the callbacks."""
-        taken_ns = self._clock.monotonic_ns()
         tof = self._tof.look()
+        taken_ns = self._clock.monotonic_ns()  # now, because a look that brings a chip back may take seconds
         spectral = self._spectral.look()
+        if tof is not None and spectral is not None and spectral.captured_ns - tof.captured_ns > TOGETHER_S * 1e9:
+            self.counters.apart += 1
+            tof = None  # what lay there may have moved on
         self._count()
         self._report(taken_ns)
         self._on_measurement(Measurement(taken_ns, tof, spectral))
