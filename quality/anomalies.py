@@ -19,11 +19,11 @@ from quality.recipe import TofRules
 Array = NDArray[np.float64]
 Kind = Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
 
-TOP_PART = 0.55  # of the greatest height: below, the rim is smeared over a zone's width
+TOP_PART = 0.7  # of the greatest height: below, the rim is smeared over a zone's width
 CELLS_FIT_MIN = 30
 HEIGHT_MIN_MM, HEIGHT_FULL_MM = 2.5, 10.0  # of an anomaly, and from where its severity is 1
 LOG_MIN, LOG_FULL = 0.12, 0.5  # natural logarithm of brightness over its surroundings, likewise
-FOREIGN_LOG = 0.10  # a bump that is also of another brightness than the piece
+FOREIGN_LOG = 0.2  # a bump that is also of another brightness than the piece
 SIGMAS = 4.0
 CELLS_MIN = 4  # 10 mm x 10 mm
 READINGS_PER_ZONE_AREA = 16.0  # independent roughness elements are of a zone's size: 4 x 4 cells
