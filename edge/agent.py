@@ -215,6 +215,8 @@ class Agent:
         damage = self.spool.damage
         if damage is not None:
             data |= {"spool_damage": damage.reason, "spool_set_aside_as": self.spool.set_aside_as}
+        if self.spool.torn:
+            data["spool_log_torn"] = True
         severity: Severity = "info" if damage is None else "critical"
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
