@@ -117,6 +117,7 @@ class Agent:
         spool.on_release = lambda: self._post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
+        uplink.on_taken_over = self._tell_taken_over
         uplink.on_desired = self._on_desired
         uplink.on_command = self._on_command
         self._tell_restart()
@@ -221,6 +222,10 @@ class Agent:
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    def _tell_taken_over(self, reason: str) -> None:
+        now_ns = self.clock.monotonic_ns()
+        self._append_event("taken_over", now_ns, severity="critical", data={"reason": reason})
 
     def _introduce_soon(self) -> None:
         self._introductions.set()

@@ -92,13 +92,14 @@ def bodies(path: Path) -> Iterator[tuple[int, bytes | None]]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.execute("BEGIN")
             for row in connection.execute(_ROWS):
-                yield row[0], _body(*row)
+                yield row[0], _body(row)
     except sqlite3.Error as error:
         raise UnreadableSpoolError(path, str(error)) from error
 
 
-def _body(position: int, kind: int, stamped: int, monotonic_ns: int, crc: int, packed: bytes) -> bytes | None:
+def _body(row: tuple[int, int, int, int, int, bytes]) -> bytes | None:
     """The message of a row, None when its bytes fail their checksum."""
+    position, kind, stamped, monotonic_ns, crc, packed = row
     try:
         head = position.to_bytes(8, "big") + bytes((kind, stamped)) + monotonic_ns.to_bytes(8, "big", signed=True)
         if zlib.crc32(head + packed) == crc:
@@ -130,7 +131,7 @@ class _Examination:
                 report.fault(f"position {position}: its boot {number} is not known")
                 continue
             boot.rows, boot.first_seq, boot.last_seq = boot.rows + 1, boot.first_seq or seq, seq
-            body = _body(position, kind, stamped, monotonic_ns, crc, packed)
+            body = _body((position, kind, stamped, monotonic_ns, crc, packed))
             if body is None:
                 report.fault(f"boot {boot.boot_id} seq {seq}: the bytes fail their checksum")
                 continue

@@ -60,7 +60,7 @@ def stats(path: Path, as_json: bool) -> None:
 def export(path: Path, output: BinaryIO) -> None:
     """Write every message in the spool at PATH as it would be sent, one JSON object a line.
 
-    What fails its checksum is left out and said; exit status 1 then. A message that waits for the clock is stamped 1970.
+    What fails its checksum is left out and said; exit status 1 then. One that waits for the clock is stamped 1970.
     """
     unreadable = written = 0
     try:
