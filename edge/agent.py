@@ -117,6 +117,7 @@ class Agent:
         spool.on_release = lambda: self._post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
+        uplink.on_taken_over = self._tell_taken_over
         uplink.on_desired = self._on_desired
         uplink.on_command = self._on_command
         self._tell_restart()
@@ -221,10 +222,16 @@ class Agent:
         damage = self.spool.damage
         if damage is not None:
             data |= {"spool_damage": damage.reason, "spool_set_aside_as": self.spool.set_aside_as}
+        if self.spool.torn:
+            data["spool_log_torn"] = True
         severity: Severity = "info" if damage is None else "critical"
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    def _tell_taken_over(self, reason: str) -> None:
+        now_ns = self.clock.monotonic_ns()
+        self._append_event("taken_over", now_ns, severity="critical", data={"reason": reason})
 
     def _introduce_soon(self) -> None:
         self._introductions.set()

@@ -340,6 +340,7 @@ class Client:
             self.counters.connections_lost_total += 1
         reason = ending.reason
         if not ending.planned and self._short_lives >= limits.SHORT_LIVES_SUSPECT:
+            self.counters.takeovers_suspected_total += 1
             reason = f"{reason} soon after connecting, {self._short_lives} times: does another client use our id?"
         self._report(epoch=connection.epoch, reason_code=ending.reason_code, reason=reason)
         if ending.reason_code == mqtt.SESSION_TAKEN_OVER:

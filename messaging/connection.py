@@ -36,6 +36,7 @@ from messaging.values import Counters, Delivery, Properties, PublishResult, Subs
 
 READS_PER_WAKEUP = 64  # packets read before others get their turn on the event loop
 PACKET_OVERHEAD_BYTES = 1_024  # header and properties beside topic and payload, generously
+SILENCE_SHARE = 1.5  # of a keep-alive without a byte from the broker: a half-open link
 LEAVE_TIMEOUT_S = 1.0  # to write a DISCONNECT; a peer that does not take it in time is simply left
 RECEIVE_MAXIMUM_DEFAULT = 65_535  # MQTT 5, 3.2.2.3.3
 NORMAL_DISCONNECTION = 0x00
@@ -104,6 +105,7 @@ class Connection:
         self._publishing: dict[int, tuple[str, asyncio.Future[PublishResult]]] = {}
         self._subscribing: dict[int, asyncio.Future[list[int]]] = {}
         self._packets = 0
+        self._heard_at = self._loop.time()
         self._leaving: str | None = None
         self._paho = self._make_paho(connected)
 
@@ -170,9 +172,16 @@ class Connection:
         self._loop.call_soon(self._read)  # TLS may hold decrypted bytes that no selector sees
 
     def tick(self) -> None:
-        """Do what time demands: keep-alive. Call it once a second."""
-        if not self.ended.done():
-            self._paho.loop_misc()
+        """Do what time demands: keep-alive. Call it at least eight times in one.
+
+        paho asks after a silence of one keep-alive and gives up after two. Half of one is enough for an answer.
+        """
+        if self.ended.done():
+            return
+        self._paho.loop_misc()
+        silence_s = self._loop.time() - self._heard_at
+        if self.paused_since is None and silence_s > SILENCE_SHARE * self.keepalive_s:
+            self.close(f"the broker has been silent for {silence_s:.1f} s: the link is dead")
 
     async def leave(self, reason_code: int, reason: str) -> None:
         """Send DISCONNECT with `reason_code` and wait up to a second for it to be written; then close."""
@@ -212,6 +221,7 @@ class Connection:
 
     def _read(self) -> None:
         """Read packets until the socket is dry, the inbox full or others have waited long enough."""
+        self._heard_at = self._loop.time()
         for _ in range(READS_PER_WAKEUP):
             if self._socket is None or self.paused_since is not None:
                 return

@@ -91,6 +91,7 @@ class Counters:
     connections_lost_total: int = 0
     planned_disconnects_total: int = 0
     takeovers_total: int = 0
+    takeovers_suspected_total: int = 0  # short lives in a row: a broker that does not say why it hangs up
     published_total: int = 0
     publishes_refused_total: int = 0
     publishes_unanswered_total: int = 0  # the connection ended before the broker answered
