@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.figures import Figure, as_json, as_table
 
-NAMES = ("line",)
+NAMES = ("ingest", "line")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Measured figures
 
