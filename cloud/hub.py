@@ -96,6 +96,7 @@ class Viewer:
 
     filters: Filters
     counters: Counters
+    sites: frozenset[str] | None = None  # those it has rights at, None for all
     backlog_max: int = BACKLOG_MAX
     _waiting: deque[Bundle] = field(default_factory=deque[Bundle])
     _missed: int = 0
@@ -106,6 +107,19 @@ class Viewer:
     def has_something(self) -> bool:
         """Whether `take` would return at once."""
         return self._something.is_set()
+
+    @property
+    def sites_shown(self) -> list[str] | None:
+        """The sites within its rights and its filter, None for all; a site that is not its own shows nothing."""
+        wanted = self.filters.site_code
+        if wanted is None:
+            return None if self.sites is None else sorted(self.sites)
+        return [wanted] if self.sites is None or wanted in self.sites else []
+
+    def wants(self, bundle: Bundle) -> bool:
+        """Whether `bundle` is within its rights and its filters."""
+        is_ours = self.sites is None or bundle.site_code is None or bundle.site_code in self.sites
+        return is_ours and bundle.passes(self.filters)
 
     def offer(self, bundle: Bundle) -> None:
         """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed."""
@@ -160,11 +174,14 @@ class Hub:
     def __len__(self) -> int:
         return len(self._viewers)
 
-    def join(self, filters: Filters) -> Viewer:
-        """A new viewer, who gets everything published from now on. Raises HubFullError; `leave` it when it goes."""
+    def join(self, filters: Filters, *, sites: frozenset[str] | None = None) -> Viewer:
+        """A new viewer with rights at `sites` (None: all), who gets what is published from now on.
+
+        Raises HubFullError; `leave` it when it goes.
+        """
         if len(self._viewers) >= self._viewers_max:
             raise HubFullError(f"{self._viewers_max} viewers are connected already")
-        viewer = Viewer(filters, self.counters, self._backlog_max)
+        viewer = Viewer(filters, self.counters, sites, self._backlog_max)
         self._viewers.add(viewer)
         return viewer
 
@@ -176,5 +193,5 @@ class Hub:
         """Offer `bundle` to every viewer whose filters it passes."""
         self.counters.published += len(bundle.texts)
         for viewer in self._viewers:
-            if bundle.passes(viewer.filters):
+            if viewer.wants(bundle):
                 viewer.offer(bundle)

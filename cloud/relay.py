@@ -84,9 +84,13 @@ class Relay:
         """The connection to the broker came or went."""
         self.links.set_broker(connected=change.connected)
 
-    def newest(self, filters: Filters) -> Latest | None:
-        """The newest sample that passes `filters`, among the newest of each device that came by since start."""
-        found = [each for each in self._latest.values() if each.passes(filters)]
+    def newest(self, filters: Filters, sites: frozenset[str] | None = None) -> Latest | None:
+        """The newest sample at `sites` (None: all) that passes `filters`, of those remembered since start."""
+        found = [
+            each
+            for each in self._latest.values()
+            if (sites is None or each.site_code in sites) and each.passes(filters)
+        ]
         return max(found, key=lambda each: each.sample.timestamp, default=None)
 
     def take(self, delivery: Delivery) -> None:

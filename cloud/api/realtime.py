@@ -5,7 +5,6 @@ dead. A stalled connection is cut at its transport: a closing handshake would wa
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +14,8 @@ from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Meta
 
-from cloud.api.wire import Closed, Frame, receive, violation
+from cloud.api.access import Doorkeeper
+from cloud.api.wire import Closed, Frame, abort_of, end_when_refused, receive, violation
 from cloud.clock import Clock
 from cloud.hub import Filters, HubFullError, Viewer, ViewerStalledError
 from cloud.live import frame_text, row_of, status_text, welcome_text
@@ -59,6 +59,7 @@ async def realtime(
     relay: NamedDependency[Relay],
     store: NamedDependency[Store],
     clock: NamedDependency[Clock],
+    doorkeeper: NamedDependency[Doorkeeper],
 ) -> None:
     """Serve one viewer until it leaves."""
     await socket.accept()
@@ -70,12 +71,12 @@ async def realtime(
         complaint = frame_text("error", clock.now(), error=f"{reason}; nothing is filtered", path=path)
         filters = Filters()
     try:
-        viewer = relay.hub.join(filters)
+        viewer = relay.hub.join(filters, sites=socket.scope["user"].sites)
     except HubFullError as error:
         await socket.close(code=TRY_AGAIN_LATER, reason=str(error))
         return
     viewer.post(complaint)
-    session = _Session(socket, relay, store, clock, viewer)
+    session = _Session(socket, relay, store, clock, viewer, doorkeeper=doorkeeper)
     try:
         await session.run()
     finally:
@@ -93,8 +94,16 @@ class _Session:
     """One viewer's connection from its welcome to its end."""
 
     def __init__(
-        self, socket: WebSocket[Any, Any, Any], relay: Relay, store: Store, clock: Clock, viewer: Viewer
+        self,
+        socket: WebSocket[Any, Any, Any],
+        relay: Relay,
+        store: Store,
+        clock: Clock,
+        viewer: Viewer,
+        *,
+        doorkeeper: Doorkeeper,
     ) -> None:
+        self._doorkeeper = doorkeeper
         self._socket = socket
         self._relay = relay
         self._store = store
@@ -108,6 +117,7 @@ class _Session:
                 tasks.create_task(self._viewer.pump(self._socket.send_text), name="realtime.pump")
                 tasks.create_task(self._ping(), name="realtime.ping")
                 tasks.create_task(self._listen(), name="realtime.listen")
+                tasks.create_task(end_when_refused(self._socket, self._doorkeeper), name="realtime.rights")
         except* ViewerStalledError:
             _log.warning("viewer_evicted", viewers=len(self._relay.hub))
             abort_of(self._socket)()
@@ -130,12 +140,12 @@ class _Session:
     async def _latest_row(self) -> Row | None:
         """The newest sample that this viewer wants: from the database, or from what came by while that is away."""
         filters = self._viewer.filters
-        newest = self._relay.newest(filters)
+        newest = self._relay.newest(filters, self._viewer.sites)
         if self._relay.links.status.database_connected:
             grades = None if filters.min_grade is None else list(GRADES[: GRADES.index(filters.min_grade) + 1])
             try:
                 row = await self._store.row(
-                    "api_latest_sample_like", device_id=filters.device_id, site_code=filters.site_code, grades=grades
+                    "api_latest_sample_like", device_id=filters.device_id, sites=self._viewer.sites_shown, grades=grades
                 )
             except DATABASE_AWAY:
                 self._relay.links.set_database(connected=False)
@@ -172,9 +182,3 @@ class _Session:
         if said.type == "pong":
             return ""
         return frame_text("error", now, error=f"there is no message of type {said.type[:40]!r}", path="$.type")
-
-
-def abort_of(socket: WebSocket[Any, Any, Any]) -> Callable[[], None]:
-    """What cuts the connection of `socket` at once, where the server lets us (cloud/server.py); else nothing does."""
-    state: dict[str, Any] = socket.scope["state"]
-    return state.get("abort", lambda: None)
