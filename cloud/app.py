@@ -27,6 +27,7 @@ from cloud.api.devices import DevicesController
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
 from cloud.api.lots import LotsController
+from cloud.api.mqtt import MqttRooms, mqtt
 from cloud.api.overview import health, overview
 from cloud.api.pages import STATIC_DIR, docs, docs_start, page
 from cloud.api.problems import HANDLERS
@@ -80,6 +81,7 @@ class Parts:
     gateway: Gateway
     doorkeeper: Doorkeeper
     audit: Audit
+    rooms: MqttRooms
     metrics: Metrics
     clock: Clock
     rng: random.Random
@@ -116,7 +118,7 @@ def create_app(
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Litestar(
-        route_handlers=[_api(), sensors, realtime, docs, docs_start, page],
+        route_handlers=[_api(), sensors, realtime, mqtt, docs, docs_start, page],
         dependencies={
             name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__
         }
@@ -170,6 +172,7 @@ def _parts(
         gateway=gateway,
         doorkeeper=doorkeeper,
         audit=Audit(store, clock),
+        rooms=MqttRooms(settings.broker, rng),
         metrics=Metrics(),
         clock=clock,
         rng=rng,

@@ -87,6 +87,7 @@ class Counters:
     published: int = 0
     delivered: int = 0
     missed: int = 0
+    coalesced: int = 0  # replaced by a newer one of its device, at the viewer's wish
     evicted: int = 0
 
 
@@ -98,6 +99,8 @@ class Viewer:
     counters: Counters
     sites: frozenset[str] | None = None  # those it has rights at, None for all
     backlog_max: int = BACKLOG_MAX
+    coalesces: bool = False  # of each device only the newest sample waits
+    _newest: dict[str, Bundle] = field(default_factory=dict[str, Bundle])
     _waiting: deque[Bundle] = field(default_factory=deque[Bundle])
     _missed: int = 0
     _missed_alerts: int = 0
@@ -122,9 +125,19 @@ class Viewer:
         return is_ours and bundle.passes(self.filters)
 
     def offer(self, bundle: Bundle) -> None:
-        """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed."""
+        """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed.
+
+        Of a viewer that coalesces, a newer sample takes the place of the one of its device that waits.
+        """
+        if self.coalesces and bundle.kind == "sample" and bundle.device_id is not None:
+            is_waiting = bundle.device_id in self._newest
+            self._newest[bundle.device_id] = bundle
+            if is_waiting:
+                self.counters.coalesced += len(bundle.texts)
+                return
         if len(self._waiting) >= self.backlog_max:
             oldest = self._waiting.popleft()
+            self._settle(oldest)
             self._missed += len(oldest.texts)
             self._missed_alerts += oldest.kind == "alert"
             self.counters.missed += len(oldest.texts)
@@ -143,11 +156,17 @@ class Viewer:
             gap = Gap(missed=self._missed, missed_alerts=self._missed_alerts)
             self._missed = self._missed_alerts = 0
             return (msgspec.json.encode(gap).decode(),)
-        texts = self._waiting.popleft().texts
+        texts = self._settle(self._waiting.popleft()).texts
         if not self._waiting:
             self._something.clear()
         self.counters.delivered += len(texts)
         return texts
+
+    def _settle(self, bundle: Bundle) -> Bundle:
+        """What stands for `bundle` now that it leaves the queue: the newest of its device where samples coalesce."""
+        if self.coalesces and bundle.kind == "sample" and bundle.device_id is not None:
+            return self._newest.pop(bundle.device_id, bundle)
+        return bundle
 
     async def pump(self, send: Send, *, stall_s: float | None = None) -> None:
         """Send what comes, for ever. Raises ViewerStalledError when one message is not taken in time (STALL_S)."""

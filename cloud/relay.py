@@ -25,6 +25,7 @@ from cloud.live import (
     status_bundle,
 )
 from cloud.pending import Pending
+from cloud.replay import Memory
 from cloud.settings import BrokerSettings
 from contract.codec import decode
 from contract.errors import ContractError
@@ -70,6 +71,7 @@ class Relay:
         self.pending = Pending()
         self.links = Links(self._announce)
         self.counters = Counters()
+        self.memory = Memory()
         self._clock = clock
         self._latest: dict[str, Latest] = {}
         self._alarms: dict[str, Alarm] = {}
@@ -139,7 +141,10 @@ class Relay:
             del self._latest[next(iter(self._latest))]
         self._latest[sample.device_id] = Latest(sample, topic.site)
         self.counters.relayed += 1
-        self.hub.publish(sample_bundle(sample, topic.site, self._clock.now()))
+        now = self._clock.now()
+        bundle = sample_bundle(sample, topic.site, now)
+        self.memory.keep(now, (sample.device_id, sample.sample_id), bundle)
+        self.hub.publish(bundle)
 
     def _take_alarm(self, topic: AlarmTopic, delivery: Delivery) -> None:
         """Relay an alarm that is new or changed; those that the broker kept for us are known to viewers from REST."""

@@ -91,3 +91,9 @@ ORDER BY time DESC LIMIT 1;
 SELECT time, device_id FROM sqal_sensor_samples
 WHERE sample_id = %(sample_id)s AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY time DESC LIMIT 100;
+
+-- name: api_replay
+-- What was stored since a cursor, oldest first: what a viewer missed that was away.
+SELECT * FROM sqal_sensor_samples_json
+WHERE ingested_at >= %(start)s AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
+ORDER BY ingested_at, time LIMIT %(limit)s;
