@@ -83,10 +83,15 @@ class IngestSettings(Section, frozen=True):
 
 
 class ApiSettings(Section, frozen=True):
-    """`[api]`: where REST, WebSocket and dashboard are served."""
+    """`[api]`: where REST, WebSocket and dashboard are served.
+
+    hosts: names by which browsers may call this server, besides localhost. demo: callers of this machine need no login.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    hosts: list[str] = field(default_factory=list[str])
+    demo: bool = False
     origins: list[str] = field(
         default_factory=lambda: ["http://localhost:3000", "http://localhost:3001", "http://localhost:5173"]
     )
