@@ -20,7 +20,7 @@ place in the tree does.
 
 Errors:
 
-    ContractError
+    ValueError
     └── ChainError   an entry, a proof or a number that cannot be what it says
 """
 
@@ -238,6 +238,11 @@ class Frontier:
             raise ChainError(f"{size} entries have {size.bit_count()} peaks, not {len(peaks)}")
         self.size = size
         self._peaks = list(peaks)
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """Roots of the perfect subtrees, from the left."""
+        return tuple(self._peaks)
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of the next leaf."""
