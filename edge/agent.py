@@ -16,7 +16,8 @@ import structlog
 
 from contract.bounds import Severity
 from contract.codec import decode, encode
-from contract.messages import Command, CommandResult, DesiredConfiguration, EventKind
+from contract.messages import Command, CommandResult, DesiredConfiguration, Event, EventKind
+from contract.sample import Reason
 from contract.topics import DeviceTopic
 from edge import calibration
 from edge.assemble import Assembler
@@ -24,7 +25,7 @@ from edge.calibration import CalibrationError
 from edge.clock import StepWatch, SystemClock
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
-from edge.rows import Kind, utc_from_ns
+from edge.rows import Kind, Stamp, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
 from edge.spool import Spool, SpoolLimits
@@ -212,7 +213,8 @@ class Agent:
             for name, value in (("kind", trouble.kind), ("advice", trouble.advice), ("rung", trouble.rung))
             if value
         }
-        self._append_event(kind, trouble.taken_ns, severity=severity, data=data)
+        reason = Reason(code=f"{trouble.chip} {trouble.kind}") if severity != "info" else None
+        self._append_event(kind, trouble.taken_ns, severity=severity, data=data, reason=reason)
         self._post(self._introduce_soon)
 
     def _on_played(self, preset: "Preset", on: bool) -> None:
@@ -222,11 +224,18 @@ class Agent:
         self._append_event("simulated_fault", self.clock.monotonic_ns(), data=data)
 
     def _append_event(
-        self, kind: EventKind, taken_ns: int, *, severity: Severity = "info", data: dict[str, object]
+        self,
+        kind: EventKind,
+        taken_ns: int,
+        *,
+        severity: Severity = "info",
+        data: dict[str, object],
+        reason: Reason | None = None,
     ) -> None:
-        self.spool.append(
-            Kind.EVENT, taken_ns, lambda stamp: self.identity.event(stamp, kind, severity=severity, data=data)
-        )
+        def build(stamp: Stamp) -> Event:
+            return self.identity.event(stamp, kind, severity=severity, data=data, reason=reason)
+
+        self.spool.append(Kind.EVENT, taken_ns, build)
 
     def _tell_restart(self) -> None:
         """Every start is an event; one that found a damaged spool is a critical one."""
