@@ -21,6 +21,7 @@ topic readwrite {root}/#
 user sqal-serve
 topic read {root}/#
 topic write {root}/+/+/+/sample
+topic write {root}/+/+/+/event
 topic write {root}/+/+/+/cfg/desired
 topic write {root}/+/+/+/cmd/#
 """
