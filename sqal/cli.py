@@ -87,6 +87,7 @@ main = LazyGroup(
         "token": Lazy("sqal.commands.token", "token", "What programs show to the API.", "cloud"),
         "doctor": Lazy("sqal.commands.doctor", "doctor", "Say in words what is wrong with a deployment.", "cloud"),
         "pki": Lazy("sqal.commands.pki", "pki", "Certificates and access list of the broker.", "cloud"),
+        "ledger": Lazy("sqal.commands.ledger", "ledger", "The ledger: keys, writer, verifier.", "cloud"),
         "db": Lazy("sqal.commands.db", "db", "The database's schema.", "cloud"),
     },
 )

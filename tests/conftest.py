@@ -18,4 +18,5 @@ pytest_plugins = [
     "tests.kit.fix_serve",
     "tests.kit.fix_spool",
     "tests.kit.fix_pki",
+    "tests.kit.fix_ledger",
 ]
