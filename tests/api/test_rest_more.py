@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import structlog
@@ -94,6 +96,14 @@ async def test_metrics(served: Served) -> None:
     assert "sqal_viewers 0" in text
     for name in (line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")):
         assert f"# HELP {name} " in text
+
+
+async def test_every_metric_that_is_watched_exists(served: Served) -> None:
+    text = (await served.http.get("/metrics")).text
+    folder = Path(__file__).parents[2] / "docs" / "monitoring"
+    for file in ("prometheus-rules.yml", "grafana-server.json"):
+        for name in re.findall(r"\bsqal_[a-z_]+[a-z]\b(?![^\n]*__name__)", (folder / file).read_text()):
+            assert name.removesuffix("_bucket") in text, (file, name)
 
 
 def test_logs_hold_no_secrets_and_no_variables(capsys: object) -> None:
