@@ -342,5 +342,6 @@ def _unusable(flags: tuple[str, ...]) -> SpectralAnalysis:
         oxidation_index=0.0, oxidation_index_u=0.5, quality_score=0.0, quality_score_u=0.5, grade="REJECT",
         reflectance=(0.0,) * 10, haem_mm=0.0, haem_mm_u=0.0, methaem_fraction=0.0, yellow_mm=0.0, yellow_mm_u=0.0,
         scatter_ratio_log10=0.0, lightness=0.0, lightness_u=0.0,
-        a_star=0.0, a_star_u=0.0, b_star=0.0, b_star_u=0.0, delta_e=0.0, delta_e_u=0.0, ratio_red_nir=None, ratio_clear_nir=None, flags=flags,
+        a_star=0.0, a_star_u=0.0, b_star=0.0, b_star_u=0.0, delta_e=0.0, delta_e_u=0.0,
+        ratio_red_nir=None, ratio_clear_nir=None, flags=flags,
     )  # fmt: skip

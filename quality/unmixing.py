@@ -129,9 +129,9 @@ def fit_pigments(
         weighted = jacobian * weight
         normal = weighted @ jacobian.T + ridge
         normal[:3, :3] += np.diag(1e-9 * np.diag(normal)[:3] + 1e-9)
-        step = np.linalg.solve(normal, weighted @ residual + stiffness * (prior - unknowns))
+        step: Array = np.linalg.solve(normal, weighted @ residual + stiffness * (prior - unknowns)).astype(np.float64)
         unknowns = _within_bounds(unknowns, step)
-    covariance = np.linalg.inv(normal)
+    covariance: Array = np.linalg.inv(normal).astype(np.float64)
     return Fit(
         unknowns=unknowns,
         covariance=covariance,
