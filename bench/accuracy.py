@@ -13,47 +13,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.bodies import BELT_MM, REPORTING, Body, Views, look, make_body, pass_by
+from bench.accuracy_colour import CHIPS, Colour, colours_of, judge, true_spectral
+from bench.bodies import REPORTING, Body, Views, look, make_body, pass_by
 from bench.figures import Figure, median, percentile
-from bench.spectra import (
-    DARK_COUNTS,
-    FULL_SCALE,
-    WHITE_REFLECTANCE,
-    Chip,
-    Product,
-    counts_of,
-    make_chip,
-    reporting,
-)
+from bench.spectra import make_chip, reporting
 from quality import (
     DEFAULT_RECIPE,
     FusionResult,
-    Recipe,
-    SpectralAnalysis,
-    SpectralCalibration,
     TofAnalysis,
     TofCalibration,
-    analyse_spectrum,
     analyse_tof,
     calibrate_belt,
     fuse,
 )
 from quality.anomalies import judge_map
+from quality.geometry import score_tof
 from quality.grades import grade_of, rounded_score
 from quality.heightmap import CELL_MM, HeightMap, outline_of
 from quality.piece import piece_of
 from quality.scan import ScanAnalysis, analyse_scan, gauge_factor
 from quality.surface import Surface
-from quality.geometry import score_tof
 
 Array = NDArray[np.float64]
 
 SEED = 20260
-CHIPS = 12
 ZONE_MM = 21  # over which the true surface is averaged, as a zone does
-HAEM_PER_BLOOD_MM = 150.0 / 64_500.0 * 4.0 * 1000.0
-BILIRUBIN_AS_CAROTENE_MM = 1e-2 / 584.66 * 1e3 * 29_630.0 / 91_828.0  # per mg/dL, by the absorption in F3
-SCATTER = DEFAULT_RECIPE.spectral.scatter_reference_per_cm
 Z95 = 1.96
 
 
@@ -68,18 +52,6 @@ class Shape:
     frames_again: list[TofAnalysis]
 
 
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """One product under one chip: what was found, and the truth."""
-
-    chip: int
-    found: SpectralAnalysis
-    haem: float
-    met: float
-    yellow: float
-    product: Product
-
-
 def run(quick: bool) -> list[Figure]:
     """All figures of the issue's table; quick: a tenth of the products."""
     rng = np.random.default_rng(SEED)
@@ -90,7 +62,7 @@ def run(quick: bool) -> list[Figure]:
         *_volume(shapes),
         *_detection(calibration, rng, 2_000 if quick else 100_000),
         *_pigments(colours),
-        *_grades(shapes, colours, rng),
+        *_grades(shapes, colours),
         *_coverage(shapes, colours),
         _cpu(calibration, rng),
     ]
@@ -158,47 +130,6 @@ def _frame(views: Views, index: int, calibration: TofCalibration) -> TofAnalysis
         calibration=calibration,
         recipe=DEFAULT_RECIPE,
     )
-
-
-def colours_of(rng: np.random.Generator, count: int) -> list[Colour]:
-    """Products under chips of one reel."""
-    chips = [make_chip(rng, shift_nm=5.0) for _ in range(CHIPS)]
-    found: list[Colour] = []
-    for index in range(count):
-        product = reporting(rng)
-        pigments = product.pigments
-        relative = SCATTER / pigments.scatter_per_cm
-        yellow_mm = pigments.carotene_um * 1e-3 + pigments.bilirubin_mg_dl * BILIRUBIN_AS_CAROTENE_MM
-        found.append(
-            Colour(
-                chip=index % CHIPS,
-                found=judge(product, chips[index % CHIPS], rng),
-                haem=pigments.blood * HAEM_PER_BLOOD_MM * relative,
-                met=pigments.oxidised,
-                yellow=yellow_mm * relative,
-                product=product,
-            )
-        )
-    return found
-
-
-def judge(product: Product, chip: Chip, rng: np.random.Generator | None) -> SpectralAnalysis:
-    """What the analysis says of a product under a chip; without rng, without noise."""
-    counts, halves = counts_of(product, chip, rng)
-    white = tuple(float(each) for each in chip.white_counts)
-    calibration = SpectralCalibration(
-        id="bench",
-        dark_counts=(DARK_COUNTS,) * 10,
-        white_counts=white,
-        white_clear_halves=(white[8], white[8]),
-        gain=64.0,
-        integration_ms=50.0,
-        white_reflectance=WHITE_REFLECTANCE,
-    )
-    return analyse_spectrum(
-        counts, clear_halves=halves, gain=64.0, integration_ms=50.0, full_scale=FULL_SCALE, saturated=False,
-        calibration=calibration, recipe=DEFAULT_RECIPE,
-    )  # fmt: skip
 
 
 def _volume(shapes: Sequence[Shape]) -> list[Figure]:
@@ -302,22 +233,6 @@ def true_uniformity(body: Body) -> float:
     return judge_map(heights, outline_of(heights, height_min_mm=3.0), noise_mm=0.0, rules=DEFAULT_RECIPE.tof).uniformity
 
 
-_TYPICAL = make_chip(np.random.default_rng(0), shift_nm=0.0)
-
-
-def true_spectral(colour: Colour, recipe: Recipe) -> tuple[float, float, float]:
-    """True oxidation, freshness and spectral score: by their formulas, under a typical chip without noise."""
-    clean = judge(colour.product, _TYPICAL, None)
-    rules = recipe.spectral
-    oxidation = min(1.0, colour.met / rules.methaem_fraction_full)
-    score = (
-        rules.freshness_weight * clean.freshness_index
-        + rules.fat_quality_weight * clean.fat_quality_index
-        + rules.oxidation_weight * (1.0 - oxidation)
-    )
-    return oxidation, clean.freshness_index, score
-
-
 def final_scores(shapes: Sequence[Shape], colours: Sequence[Colour]) -> list[tuple[FusionResult, float]]:
     """Verdicts of scanned pieces, each with a colour, and their true scores."""
     rows: list[tuple[FusionResult, float]] = []
@@ -337,8 +252,7 @@ def final_scores(shapes: Sequence[Shape], colours: Sequence[Colour]) -> list[tup
     return rows
 
 
-def _grades(shapes: Sequence[Shape], colours: Sequence[Colour], rng: np.random.Generator) -> list[Figure]:
-    _ = rng
+def _grades(shapes: Sequence[Shape], colours: Sequence[Colour]) -> list[Figure]:
     rows = final_scores(shapes, colours)
     limits = DEFAULT_RECIPE.grade_limits
     sure = [(verdict, truth) for verdict, truth in rows if verdict.grade_probability >= 0.95]

@@ -169,7 +169,7 @@ def _at(surface: Array, y: Array, x: Array) -> Array:
 def pass_by(
     body: Body | None, rng: np.random.Generator, *, step_mm: float = 100.0 / 15.0, y_mm: float | None = None
 ) -> tuple[Views, Array]:
-    """A whole pass: frames every `step_mm` of travel at a random phase; y_mm: how far beside the middle, else random."""
+    """A whole pass: frames every `step_mm` of travel at a random phase. y_mm: beside the middle; random when None."""
     beside = float(rng.uniform(-6.0, 6.0)) if y_mm is None else y_mm
     travel = np.arange(0.0, 2 * (HALF_MM + 105.0), step_mm) + rng.uniform(0.0, step_mm)
     x = travel - (HALF_MM + 105.0)
