@@ -10,17 +10,20 @@ import random
 import signal
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
 from contract.bounds import Severity
-from contract.codec import decode, encode
-from contract.messages import Command, CommandResult, DesiredConfiguration, EventKind
-from contract.topics import DeviceTopic
+from contract.codec import encode
+from contract.messages import CommandResult, DesiredConfiguration, EventKind, ReportedConfiguration
 from edge import calibration
 from edge.assemble import Assembler
 from edge.calibration import CalibrationError
 from edge.clock import StepWatch, SystemClock
+from edge.commands import FAILED, CommandError, Commands
+from edge.errands import Errands
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
 from edge.rows import Kind, utc_from_ns
@@ -86,6 +89,7 @@ class Agent:
             on_failure=self._on_failure,
         )
         self.twin = Twin(
+            settings.state_dir,
             lot_id=settings.lot_id,
             rate_hz=settings.rate_hz,
             recipe=self.recipe,
@@ -101,7 +105,17 @@ class Agent:
             recipe=self.recipe,
         )
         self._assembler: Assembler | None = None
-        self._lot_id = settings.lot_id
+        self._lot_id = self.twin.lot_id
+        self.sampler.rate_hz = self.twin.rate_hz
+        self.errands = Errands(
+            self.world,
+            in_bus=self.sampler.ask,
+            calibrations=lambda: self._calibrations,
+            calibrate=self._recalibrate,
+            configure=self._configure,
+            revision=lambda: self.twin.revision,
+        )
+        self.commands = Commands(self.errands.all(), now=self._now, answer=self._answer)
         self._steps = StepWatch(self.clock)
 
     # --- life
@@ -119,7 +133,7 @@ class Agent:
         uplink.introduce = self._introduce
         uplink.on_taken_over = self._tell_taken_over
         uplink.on_desired = self._on_desired
-        uplink.on_command = self._on_command
+        uplink.on_command = self.commands.take
         self._tell_restart()
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self.stop)
@@ -134,6 +148,7 @@ class Agent:
                     log.warning("agent.bus_hangs", bus=self.world.bus.name)
                 await asyncio.to_thread(spool.flush, FLUSH_S)
                 reporting.cancel()
+                await self.commands.close()
                 sending.cancel()
         finally:
             self.sampler.stop(SAMPLER_STOP_S)
@@ -153,7 +168,15 @@ class Agent:
         self._failure = self._failure or error
         self._stopping.set()
 
+    def _now(self) -> datetime | None:
+        wall_ns = self.clock.wall_ns(self.clock.monotonic_ns())
+        return None if wall_ns is None else utc_from_ns(wall_ns)
+
     # --- in the bus's thread
+
+    def _recalibrate(self) -> None:
+        self._calibrate()
+        self._assembler = None  # the next measurement begins a new one, with what has just been measured
 
     def _calibrate(self) -> None:
         world = self.world
@@ -260,20 +283,26 @@ class Agent:
                 await self._introduce()
 
     async def _on_desired(self, desired: DesiredConfiguration) -> None:
-        reported = self.twin.apply(desired)
+        with suppress(CommandError):  # logged; the retained configuration comes again with the next connection
+            await self._configure(desired)
+
+    async def _configure(self, desired: DesiredConfiguration) -> ReportedConfiguration | None:
+        """Apply and report; None for an old revision. Raises CommandError where the disk refuses."""
+        try:
+            reported = await asyncio.to_thread(self.twin.apply, desired)
+        except OSError as error:
+            log.warning("agent.twin_unkept", reason=str(error))
+            raise CommandError(FAILED, f"it could not be kept: {error.strerror}") from None
         if reported is None:
-            return
+            return None
         now_ns = self.clock.monotonic_ns()
         data: dict[str, object] = {"revision": reported.revision, "errors": reported.errors}
         self._append_event("cfg_applied", now_ns, severity="warning" if reported.errors else "info", data=data)
         await self.uplink.say("cfg", encode(reported), "reported", retain=True)
+        return reported
 
-    async def _on_command(self, topic: DeviceTopic, payload: bytes) -> None:
-        """Commands are answered; those that this agent does not carry out are refused in words."""
-        command_id, name = topic.detail
-        command = decode(Command, payload)
-        answer = CommandResult(id=command.id, status=501, message=f"this agent does not carry out {name!r}")
-        await self.uplink.say("res", encode(answer), command_id, expiry_s=ANSWER_S)
+    async def _answer(self, result: CommandResult) -> None:
+        await self.uplink.say("res", encode(result), result.id, expiry_s=ANSWER_S)
 
     def _set_lot(self, lot_id: int) -> None:
         self._lot_id = lot_id

@@ -9,9 +9,11 @@ taken from the agent's own.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import structlog
@@ -28,6 +30,7 @@ FAULT_TICKS = 2  # a sensor that fails so often in a row is reported: within thr
 RESTART_EVERY_S = 5.0  # a boot of the ToF chip takes the bus for a second or more
 STUCK_COUNTS_MIN = 200  # in the dark, two spectra may well be equal; in the light noise sees to it that they are not
 
+T = TypeVar("T")
 Frame = TypeVar("Frame", TofFrame, SpectralFrame)
 log = structlog.get_logger("sampler")
 
@@ -182,6 +185,7 @@ class Sampler:
         self._spectral = _Patient(
             "AS7341", bus.clock, self.counters, start=spectral.start, read=spectral.read, evidence=_spectral_bytes
         )
+        self._errands: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"bus.{bus.name}", daemon=True)
 
@@ -194,6 +198,22 @@ class Sampler:
         self._stopping.set()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def ask(self, call: Callable[[], T]) -> Future[T]:
+        """Run `call` in the bus's thread between two measurements; ticks that it takes are counted as missed."""
+        future: Future[T] = Future()
+        self._errands.append((call, future))
+        return future
+
+    def _run_errands(self) -> None:
+        while self._errands:
+            call, future = self._errands.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(call())
+            except Exception as error:  # whoever asked is told, and decides
+                future.set_exception(error)
 
     def healthy(self, chip: str) -> tuple[bool, str]:
         """Whether `chip` delivers, and if not, why."""
@@ -226,6 +246,7 @@ class Sampler:
     def _sample(self) -> None:
         due_ns = self._bus.clock.monotonic_ns()
         while not self._stopping.is_set():
+            self._run_errands()
             now_ns = self._bus.clock.monotonic_ns()
             if now_ns < due_ns:
                 self._stopping_sleep((due_ns - now_ns) / 1e9)
