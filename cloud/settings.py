@@ -64,7 +64,9 @@ class IngestSettings(Section, frozen=True):
     """`[ingest]`: how messages become rows.
 
     A batch is committed when it has batch_rows_max messages or its oldest is batch_age_s old. At most held_messages_max
-    are held in memory; past that the socket is not read. sites: those of this shard, `["*"]` for all.
+    and held_bytes_max bytes of payload are held in memory; past that the socket is not read. A device that sends more
+    than device_rate_max_hz for longer than a few seconds is told `rate_limited`. sites: those of this shard, `["*"]`
+    for all.
     """
 
     shard: Segment = "main"
@@ -72,6 +74,8 @@ class IngestSettings(Section, frozen=True):
     batch_rows_max: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     batch_age_s: Annotated[float, Meta(gt=0, le=10)] = 0.05
     held_messages_max: Annotated[int, Meta(ge=1, le=100_000)] = 4_000
+    held_bytes_max: Annotated[int, Meta(ge=65_536)] = 32 * 1024 * 1024
+    device_rate_max_hz: Annotated[float, Meta(ge=1)] = 2_000.0
     future_s_max: Positive = 86_400.0
     dead_letter_days: Positive = 30.0
     dead_letter_bytes_max: AtLeastOne = 1 << 30
@@ -79,13 +83,36 @@ class IngestSettings(Section, frozen=True):
 
 
 class ApiSettings(Section, frozen=True):
-    """`[api]`: where REST, WebSocket and dashboard are served."""
+    """`[api]`: where REST, WebSocket and dashboard are served.
+
+    hosts: names by which browsers may call this server, besides localhost. demo: callers of this machine need no login.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    hosts: list[str] = field(default_factory=list[str])
+    demo: bool = False
     origins: list[str] = field(
         default_factory=lambda: ["http://localhost:3000", "http://localhost:3001", "http://localhost:5173"]
     )
+
+
+class LedgerSettings(Section, frozen=True):
+    """`[ledger]`: whose ledger it is, who signs it, how often.
+
+    origin: name of the ledger in its checkpoints and keys; never changes. checkpoint_s: the longest that an entry waits
+    for a checkpoint. batch: one entry for each piece, or one for each lot and checkpoint. public_url: where strangers
+    reach the page that a certificate's code points to. retention_days: how long samples are kept; younger ones that are
+    missing were deleted.
+    """
+
+    origin: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] = "sqal.local/ledger"
+    key_file: str = "var/ledger/key"
+    checkpoint_file: str = "var/ledger/checkpoint"
+    checkpoint_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    batch: Literal["piece", "lot"] = "piece"
+    public_url: str = "http://localhost:8000"
+    retention_days: Positive = 90.0
 
 
 class Settings(Section, frozen=True):
@@ -95,6 +122,7 @@ class Settings(Section, frozen=True):
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:

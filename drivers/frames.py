@@ -86,7 +86,8 @@ class SpectralFrame:
     counts: the ten raw counts in the order of CHANNELS (Clear and NIR: mean of the halves), 0 to full_scale.
     clear_halves, nir_halves: the two readings of each, first and second half. gain: the real factor, 0.5 to 512
     nominal. integration_ms: of one half. led_ma: current through the LED, 0 when it was off.
-    saturated: a channel reached full scale or the analogue part overloaded.
+    saturated: a channel reached full scale (saturated_digital) or the analogue part overloaded (saturated_analogue, the
+    counts may look plausible). halves_ns: bus clock in the middle of each half's integration.
     """
 
     captured_ns: int
@@ -98,3 +99,11 @@ class SpectralFrame:
     full_scale: int
     led_ma: int
     saturated: bool
+    saturated_digital: bool = False
+    saturated_analogue: bool = False
+    halves_ns: tuple[int, int] = (0, 0)
+
+    @property
+    def basic_counts(self) -> NDArray[np.float64]:
+        """Counts per unit of gain and ms of integration: what spectra of different settings may be compared by."""
+        return self.counts / (self.gain * self.integration_ms)

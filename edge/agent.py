@@ -212,6 +212,7 @@ class Agent:
             agent=agent_version(),
             lot_id=self._lot_id,
             location=self.settings.location,
+            on_trouble=self._on_trouble,
         )
         self.reporter.assembler = assembler.counters
         self.reporter.calibration_ids = assembler.calibration_ids
@@ -219,9 +220,14 @@ class Agent:
         return assembler
 
     def _on_trouble(self, trouble: Trouble) -> None:
-        kind = "sensor_fault" if trouble.failed else "sensor_recovered"
-        severity = "critical" if trouble.failed else "info"
+        kind: EventKind = "sensor_fault" if trouble.failed or trouble.hampered else "sensor_recovered"
+        severity: Severity = "critical" if trouble.failed else "warning" if trouble.hampered else "info"
         data: dict[str, object] = {"chip": trouble.chip, "reason": trouble.reason, "ticks": trouble.ticks}
+        data |= {
+            name: value
+            for name, value in (("kind", trouble.kind), ("advice", trouble.advice), ("rung", trouble.rung))
+            if value
+        }
         self._append_event(kind, trouble.taken_ns, severity=severity, data=data)
         self._post(self._introduce_soon)
 
