@@ -6,6 +6,7 @@ meet the loop through `call_soon_threadsafe` only.
 
 import asyncio
 import math
+import os
 import random
 import signal
 import uuid
@@ -26,6 +27,7 @@ from edge.commands import FAILED, CommandError, Commands
 from edge.errands import Errands
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
+from edge.notify import Notifier
 from edge.rows import Kind, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
@@ -116,6 +118,7 @@ class Agent:
             revision=lambda: self.twin.revision,
         )
         self.commands = Commands(self.errands.all(), now=self._now, answer=self._answer)
+        self._notifier = Notifier(os.environ)
         self._steps = StepWatch(self.clock)
 
     # --- life
@@ -142,12 +145,16 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(uplink.run(), name="agent.uplink")
                 reporting = tasks.create_task(self._report_health(), name="agent.health")
+                watching = tasks.create_task(self._keep_watchdog(), name="agent.watchdog")
+                self._notifier.ready("measuring")
                 await self._stopping.wait()
+                self._notifier.stopping()
                 log.info("agent.stopping")
                 if not await asyncio.to_thread(self.sampler.stop, SAMPLER_STOP_S):
                     log.warning("agent.bus_hangs", bus=self.world.bus.name)
                 await asyncio.to_thread(spool.flush, FLUSH_S)
                 reporting.cancel()
+                watching.cancel()
                 await self.commands.close()
                 sending.cancel()
         finally:
@@ -251,6 +258,18 @@ class Agent:
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    async def _keep_watchdog(self) -> None:
+        """Tell systemd that the loop turns, but only while the bus's thread does: a hung bus must end in a restart."""
+        if self._notifier.watchdog_s is None:
+            return
+        before = -1
+        while True:
+            ticks = self.sampler.counters.ticks
+            if ticks != before or self._calibrations is None:
+                self._notifier.alive(f"{ticks} measurements, {self.spool.stats().rows} messages kept")
+            before = ticks
+            await asyncio.sleep(self._notifier.watchdog_s)
 
     def _tell_taken_over(self, reason: str) -> None:
         now_ns = self.clock.monotonic_ns()
