@@ -19,7 +19,7 @@ from tests.simulation.line import live
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a disk that forgets nothing we wrote and costs no time
 PROOF_KILLS = 10_000
-FAULTS_MAX = 25
+FAULTS_MAX = 15
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def _drop(*_: object) -> str:
 
 
 @given(seed=st.integers(0, 2**32), faults=st.integers(0, FAULTS_MAX))
-@settings(max_examples=25)
+@settings(max_examples=5)
 @example(seed=1, faults=FAULTS_MAX)
 def test_nothing_is_lost_and_nothing_is_doubled(seed: int, faults: int) -> None:
     with disk() as root:
