@@ -6,25 +6,30 @@ meet the loop through `call_soon_threadsafe` only.
 
 import asyncio
 import math
+import os
 import random
 import signal
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from contract.bounds import Severity
-from contract.codec import decode, encode
-from contract.messages import Command, CommandResult, DesiredConfiguration, Event, EventKind
+from contract.codec import encode
+from contract.messages import CommandResult, DesiredConfiguration, Event, EventKind, ReportedConfiguration
 from contract.sample import Reason
-from contract.topics import DeviceTopic
 from edge import calibration
 from edge.assemble import Assembler
 from edge.calibration import CalibrationError
 from edge.clock import StepWatch, SystemClock
+from edge.commands import FAILED, CommandError, Commands
+from edge.errands import Errands
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
+from edge.notify import Notifier
 from edge.rows import Kind, Stamp, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
@@ -94,6 +99,7 @@ class Agent:
             on_failure=self._on_failure,
         )
         self.twin = Twin(
+            settings.state_dir,
             lot_id=settings.lot_id,
             rate_hz=settings.rate_hz,
             recipe=self.recipe,
@@ -109,7 +115,18 @@ class Agent:
             recipe=self.recipe,
         )
         self._assembler: Assembler | None = None
-        self._lot_id = settings.lot_id
+        self._lot_id = self.twin.lot_id
+        self.sampler.rate_hz = self.twin.rate_hz
+        self.errands = Errands(
+            self.world,
+            in_bus=self.sampler.ask,
+            calibrations=lambda: self._calibrations,
+            calibrate=self._recalibrate,
+            configure=self._configure,
+            revision=lambda: self.twin.revision,
+        )
+        self.commands = Commands(self.errands.all(), now=self._now, answer=self._answer)
+        self._notifier = Notifier(os.environ)
         self._steps = StepWatch(self.clock)
 
     # --- life
@@ -127,7 +144,7 @@ class Agent:
         uplink.introduce = self._introduce
         uplink.on_taken_over = self._tell_taken_over
         uplink.on_desired = self._on_desired
-        uplink.on_command = self._on_command
+        uplink.on_command = self.commands.take
         self._tell_restart()
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self.stop)
@@ -136,12 +153,17 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(uplink.run(), name="agent.uplink")
                 reporting = tasks.create_task(self._report_health(), name="agent.health")
+                watching = tasks.create_task(self._keep_watchdog(), name="agent.watchdog")
+                self._notifier.ready("measuring")
                 await self._stopping.wait()
+                self._notifier.stopping()
                 log.info("agent.stopping")
                 if not await asyncio.to_thread(self.sampler.stop, SAMPLER_STOP_S):
                     log.warning("agent.bus_hangs", bus=self.world.bus.name)
                 await asyncio.to_thread(spool.flush, FLUSH_S)
                 reporting.cancel()
+                watching.cancel()
+                await self.commands.close()
                 sending.cancel()
         finally:
             self.sampler.stop(SAMPLER_STOP_S)
@@ -161,7 +183,15 @@ class Agent:
         self._failure = self._failure or error
         self._stopping.set()
 
+    def _now(self) -> datetime | None:
+        wall_ns = self.clock.wall_ns(self.clock.monotonic_ns())
+        return None if wall_ns is None else utc_from_ns(wall_ns)
+
     # --- in the bus's thread
+
+    def _recalibrate(self) -> None:
+        self._calibrate()
+        self._assembler = None  # the next measurement begins a new one, with what has just been measured
 
     def _calibrate(self) -> None:
         world = self.world
@@ -251,6 +281,18 @@ class Agent:
 
     # --- on the loop
 
+    async def _keep_watchdog(self) -> None:
+        """Tell systemd that the loop turns, but only while the bus's thread does: a hung bus must end in a restart."""
+        if self._notifier.watchdog_s is None:
+            return
+        before = -1
+        while True:
+            ticks = self.sampler.counters.ticks
+            if ticks != before or self._calibrations is None:
+                self._notifier.alive(f"{ticks} measurements, {self.spool.stats().rows} messages kept")
+            before = ticks
+            await asyncio.sleep(self._notifier.watchdog_s)
+
     def _tell_taken_over(self, reason: str) -> None:
         now_ns = self.clock.monotonic_ns()
         self._append_event("taken_over", now_ns, severity="critical", data={"reason": reason})
@@ -288,20 +330,26 @@ class Agent:
                 await self._introduce()
 
     async def _on_desired(self, desired: DesiredConfiguration) -> None:
-        reported = self.twin.apply(desired)
+        with suppress(CommandError):  # logged; the retained configuration comes again with the next connection
+            await self._configure(desired)
+
+    async def _configure(self, desired: DesiredConfiguration) -> ReportedConfiguration | None:
+        """Apply and report; None for an old revision. Raises CommandError where the disk refuses."""
+        try:
+            reported = await asyncio.to_thread(self.twin.apply, desired)
+        except OSError as error:
+            log.warning("agent.twin_unkept", reason=str(error))
+            raise CommandError(FAILED, f"it could not be kept: {error.strerror}") from None
         if reported is None:
-            return
+            return None
         now_ns = self.clock.monotonic_ns()
         data: dict[str, object] = {"revision": reported.revision, "errors": reported.errors}
         self._append_event("cfg_applied", now_ns, severity="warning" if reported.errors else "info", data=data)
         await self.uplink.say("cfg", encode(reported), "reported", retain=True)
+        return reported
 
-    async def _on_command(self, topic: DeviceTopic, payload: bytes) -> None:
-        """Commands are answered; those that this agent does not carry out are refused in words."""
-        command_id, name = topic.detail
-        command = decode(Command, payload)
-        answer = CommandResult(id=command.id, status=501, message=f"this agent does not carry out {name!r}")
-        await self.uplink.say("res", encode(answer), command_id, expiry_s=ANSWER_S)
+    async def _answer(self, result: CommandResult) -> None:
+        await self.uplink.say("res", encode(result), result.id, expiry_s=ANSWER_S)
 
     def _set_lot(self, lot_id: int) -> None:
         self._lot_id = lot_id

@@ -59,7 +59,7 @@ class AssemblerCounters:
 
 
 class Assembler:
-    """Takes measurements in the bus's thread. lot_id may be changed between two measurements.
+    """Takes measurements in the bus's thread. lot_id may be changed at any time: the next piece belongs to it.
 
     belt_empty_since_ns: the agent's monotonic time since when no product is in view, None while one is.
     """
@@ -78,6 +78,7 @@ class Assembler:
     ) -> None:
         self.counters = AssemblerCounters()
         self.lot_id = lot_id
+        self._piece_lot_id = lot_id  # of the piece in view: no piece belongs to two lots
         self.belt_empty_since_ns: int | None = None
         self.calibration_ids = CalibrationIds(tof=calibrations.tof.id, spectral=calibrations.spectral.id)
         self._spool = spool
@@ -182,6 +183,7 @@ class Assembler:
             if area.any() and float(np.sqrt(np.mean(change**2))) <= PIECE_CHANGE_MM:
                 return
         self._pieces += 1
+        self._piece_lot_id = self.lot_id
         self._told = False
 
     def _leave(self) -> None:
@@ -207,7 +209,7 @@ class Assembler:
                     analysis=spectral_analysis(look.light, look.spectral),
                 ),
                 fusion=fusion_of(look.verdict),
-                lot_id=self.lot_id,
+                lot_id=self._piece_lot_id,
                 site_code=self._identity.site,
                 location=self._location,
                 line=self._identity.line,
@@ -233,7 +235,7 @@ class Assembler:
                 "ungraded",
                 severity="critical",
                 reason=Reason(code=reason),
-                lot_id=self.lot_id,
+                lot_id=self._piece_lot_id,
                 piece_id=self._piece_id if reason not in PASSING else None,
             )
 

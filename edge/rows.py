@@ -121,12 +121,13 @@ def boot_crc(number: int, boot_id: bytes, machine_boot: str, anchor_ns: int | No
 
 
 def merged(gaps: list[Gap]) -> list[Gap]:
-    """`gaps` with those that touch or overlap made one; the reason is the newest one's."""
+    """`gaps` with those that touch or overlap made one; of two reasons, that of a full spool: it is why they meet."""
     found: list[Gap] = []
     for gap in sorted(gaps, key=lambda each: (each.boot_id, each.first_seq)):
         last = found[-1] if found else None
         if last is not None and last.boot_id == gap.boot_id and gap.first_seq <= last.last_seq + 1:
-            found[-1] = replace(last, last_seq=max(last.last_seq, gap.last_seq), reason=gap.reason)
+            reason = gap.reason if gap.reason == last.reason else "spool_full"
+            found[-1] = replace(last, last_seq=max(last.last_seq, gap.last_seq), reason=reason)
         else:
             found.append(gap)
     return found

@@ -9,9 +9,11 @@ taken from the agent's own.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -27,6 +29,7 @@ from edge.clock import EdgeClock
 WAIT_S = 0.25  # of life: longest sleep between two looks at the request to stop
 TOGETHER_S = 0.5  # from the ToF frame to the end of the spectrum, which takes 0.13 s where nothing is wrong
 
+T = TypeVar("T")
 log = structlog.get_logger("sampler")
 
 
@@ -158,6 +161,7 @@ class Sampler:
         self._spectral = Life(care_for_spectral(spectral, self._buses[-1], power_cycle), bus.clock)
         self._told = (_Told(self._tof), _Told(self._spectral))
         self._told_speed: str | None = None
+        self._errands: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"bus.{bus.name}", daemon=True)
 
@@ -170,6 +174,22 @@ class Sampler:
         self._stopping.set()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def ask(self, call: Callable[[], T]) -> Future[T]:
+        """Run `call` in the bus's thread between two measurements; ticks that it takes are counted as missed."""
+        future: Future[T] = Future()
+        self._errands.append((call, future))
+        return future
+
+    def _run_errands(self) -> None:
+        while self._errands:
+            call, future = self._errands.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(call())
+            except Exception as error:  # whoever asked is told, and decides
+                future.set_exception(error)
 
     def healthy(self, chip: str) -> tuple[bool, str]:
         """Whether `chip` delivers, and if not, why."""
@@ -209,6 +229,7 @@ class Sampler:
     def _sample(self) -> None:
         due_ns = self._bus.clock.monotonic_ns()
         while not self._stopping.is_set():
+            self._run_errands()
             now_ns = self._bus.clock.monotonic_ns()
             if now_ns < due_ns:
                 self._stopping_sleep((due_ns - now_ns) / 1e9)

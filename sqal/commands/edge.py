@@ -189,6 +189,25 @@ def calibrate(config: Path | None, white_reflectance: float, **options: Any) -> 
     click.echo(f"calibrated: {found.tof.id}, {found.spectral.id}")
 
 
+@edge.command()
+@click.option("--device", required=True, help="Id of this device, such as PI_LL_01.")
+@click.option("--site", required=True, help="Code of the site, such as LL.")
+@click.option("--broker-host", required=True, help="Name of the MQTT broker, as in its certificate.")
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path), default="/", help="Where / is.  [default: /]")
+def install(device: str, site: str, broker_host: str, root: Path) -> None:
+    """Write the systemd unit and a configuration to fill in; an existing configuration is left as it is."""
+    from edge.installing import install as write  # noqa: PLC0415  # as above
+
+    try:
+        command = str(Path(sys.argv[0]).resolve())
+        written = write(root, device=device, site=site, broker_host=broker_host, command=command)
+    except OSError as error:
+        _give_up(f"{error.filename}: {error.strerror}", COULD_NOT)
+    for each in written:
+        click.echo(f"{each.path}: {'written' if each.written else 'kept as it is'}")
+    click.echo("next: useradd --system sqal, then systemctl enable --now sqal-edge")
+
+
 def _ask_for(target: str) -> None:
     click.pause(f"Put the {target} under the sensors, then press a key ")
 
