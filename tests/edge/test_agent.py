@@ -102,7 +102,11 @@ async def test_samples_flow_a_kill_loses_nothing_and_a_stop_is_clean(
         while states[-1].state != "stopped":
             await take(client, samples, events, states)
     assert [state.state for state in states] == ["online", "lost", "online", "stopped"]
-    assert [event.kind for event in events if event.kind != "ungraded"] == ["restart", "calibration", "restart"]
+    assert [event.kind for event in events if event.kind in {"restart", "calibration"}] == [
+        "restart",
+        "calibration",
+        "restart",
+    ]
     report = examine(tmp_path / "state" / "spool.db")
     assert report.faults == []
     check_numbers(samples, events)
@@ -148,7 +152,7 @@ def test_probe_tells_what_is_on_the_bus() -> None:
     found = json.loads(done.stdout)
     assert done.returncode == 0
     assert found["healthy"] is True
-    assert [each["chip"] for each in found["findings"] if each["healthy"]] == ["VL53L8CX/CH", "AS7341"]
+    assert [each["chip"] for each in found["findings"] if each["healthy"]] == ["VL53L8CH", "AS7341"]
 
 
 def test_probe_without_a_bus_is_a_sentence() -> None:
