@@ -17,6 +17,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, LiteralString, cast
 
@@ -77,7 +78,11 @@ class Status:
 
 
 def read_migrations(folder: Path, *, timescale: bool) -> list[Migration]:
-    """Return the migrations in `folder` in their order. Raises MigrationError for a hole or a strange file name."""
+    """Return the migrations in `folder` in their order. Raises MigrationError: a number used twice, a strange name.
+
+    Numbers may leave holes: branches that are written at the same time take ranges of their own. What lies in a hole
+    and arrives later is applied later.
+    """
     files = {path.name: (path, "core") for path in folder.glob("*.sql")}
     for path in (folder / "timescale").glob("*.sql"):
         if path.name not in files:
@@ -90,8 +95,9 @@ def read_migrations(folder: Path, *, timescale: bool) -> list[Migration]:
         if match is None:
             raise MigrationError(f"{name} is no name of a migration: NNNN_words.sql")
         found.append(Migration(int(match[1]), match[2], variant, path.read_text(encoding="utf-8")))
-    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
-        raise MigrationError(f"the migrations in {folder} are not numbered 1 to {len(found)} without holes")
+    for one, other in pairwise(found):
+        if one.version == other.version:
+            raise MigrationError(f"{one.version:04} is the number of two migrations: {one.name} and {other.name}")
     return found
 
 
