@@ -219,8 +219,7 @@ class Ingester:
         settled = await self._use(lambda connection: self._commit(connection, batch.messages))
         self._count(settled)
         self._counters.receipts_unsent_total += await self._publisher.tell(settled)
-        for delivery in batch.deliveries:
-            self._inbound.ack(delivery)
+        self._inbound.ack(*batch.deliveries)
         self._outbox_filled.set()
 
     async def _commit(self, connection: Connection, messages: Sequence[Message]) -> list[Settled]:

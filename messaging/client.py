@@ -241,13 +241,12 @@ class Client:
         """Wait for a message and return up to `limit` of those received; raise what ended the client."""
         batch = await self._inbox.take(limit)
         if self._ack_on_take:
-            for delivery in batch:
-                self.ack(delivery)
+            self.ack(*batch)
         return batch
 
-    def ack(self, delivery: Delivery) -> None:
-        """Acknowledge a delivery. PUBACKs leave in order of arrival; one of an earlier epoch is counted, not sent."""
-        mids = self._inbox.ack(delivery)
+    def ack(self, *deliveries: Delivery) -> None:
+        """Acknowledge deliveries. PUBACKs leave in order of arrival; one of an earlier epoch is counted, not sent."""
+        mids = [mid for delivery in deliveries for mid in self._inbox.ack(delivery)]
         if mids and self._connection is not None:
             self._connection.ack(mids)
 

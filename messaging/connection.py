@@ -24,8 +24,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from messaging.errors import ConnectRefusedError, NotConnectedError, PublishRefusedError, PublishTooLargeError
 from messaging.inbox import Inbox
+from messaging.reading import PahoClient
 from messaging.rim import (
-    PahoClient,
     connect_properties,
     publish_properties,
     read_properties,
@@ -104,7 +104,6 @@ class Connection:
         self._packet_bytes_max: int | None = None
         self._publishing: dict[int, tuple[str, asyncio.Future[PublishResult]]] = {}
         self._subscribing: dict[int, asyncio.Future[list[int]]] = {}
-        self._packets = 0
         self._heard_at = self._loop.time()
         self._leaving: str | None = None
         self._paho = self._make_paho(connected)
@@ -160,8 +159,7 @@ class Connection:
 
     def ack(self, mids: Sequence[int]) -> None:
         """Send PUBACK for packets of this epoch, in this order."""
-        for mid in mids:
-            self._paho.ack(mid, 1)
+        self._paho.acknowledge(mids)
 
     def resume_reading(self) -> None:
         """Read the socket again after a pause; does nothing when there was none."""
@@ -203,7 +201,13 @@ class Connection:
 
     def _make_paho(self, connected: socket.socket) -> PahoClient:
         options = self._options
-        client = PahoClient(options.client_id, connected)
+        client = PahoClient(
+            options.client_id,
+            connected,
+            epoch=self.epoch,
+            on_delivery=self._inbox.put,
+            read_properties=read_properties,
+        )
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
         if (will := options.will) is not None:
@@ -229,9 +233,9 @@ class Connection:
                 self._counters.pauses_total += 1
                 self._stop_reading()
                 return
-            before = self._packets
+            before = self._paho.packets_read
             self._paho.loop_read()
-            if self._packets == before and not _holds_decrypted(self._socket):
+            if self._paho.packets_read == before and not _holds_decrypted(self._socket):
                 return
         self._loop.call_soon(self._read)
 
@@ -263,7 +267,6 @@ class Connection:
     def _on_connect(
         self, _client: Any, _userdata: Any, flags: Any, reason: ReasonCode, properties: PahoProperties | None
     ) -> None:
-        self._packets += 1
         if self._connack.done():
             return
         if reason.is_failure:
@@ -289,7 +292,6 @@ class Connection:
     def _on_publish(
         self, _client: Any, _userdata: Any, mid: int, reason: ReasonCode, _properties: PahoProperties | None
     ) -> None:
-        self._packets += 1
         if mid not in self._publishing:
             return
         topic, answer = self._publishing.pop(mid)
@@ -305,17 +307,16 @@ class Connection:
     def _on_subscribe(
         self, _client: Any, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: PahoProperties | None
     ) -> None:
-        self._packets += 1
         granted = self._subscribing.pop(mid, None)
         if granted is not None and not granted.done():
             granted.set_result([code.value for code in codes])
 
     def _on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:
-        self._packets += 1
+        """Take what our own reading left to paho."""
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "\ufffd"  # no topic of ours: whoever consumes rejects it with a reason and acknowledges it
+            topic = "\ufffd"
         self._inbox.put(
             Delivery(
                 topic=topic,

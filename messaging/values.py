@@ -4,6 +4,7 @@ A newcomer's trap: `mid` is only unique within its `epoch`. After a reconnect th
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,7 @@ class Subscription:
     retain_handling: int = 0  # 0: retained messages at every subscribe, 1: at a new one only, 2: never
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A received message. Acknowledge it with `Client.ack` once its effect is durable."""
 
     topic: str

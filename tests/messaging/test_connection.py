@@ -10,7 +10,7 @@ import pytest
 
 from messaging import Client, NotConnectedError, SessionTakenOverError, Subscription, Will
 from messaging.connection import Connection
-from messaging.rim import paho
+from messaging.reading import paho
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_chaos import ChaosProxy
 from tests.kit.fix_messaging import DEADLINE_S, ScriptedPeer, States, rng
