@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 
 from cloud.alerts import RECORD_ONLY_AGE_S, Observation
 from cloud.judge import EventFact, Fact, Refusal, SampleFact, Verdict
-from cloud.rules import observation_of_event, observation_of_sample
-from cloud.store.alerts import apply_observations
+from cloud.rules import EVENT_ALERTS, is_good, observation_of_event, observation_of_sample
+from cloud.store.alerts import apply_observations, devices_with_open_alerts
 from cloud.store.facts import Written, write_facts
 from cloud.store.outbox import put_dead_letter
 from cloud.store.queries import Queries
@@ -26,8 +27,7 @@ from quality.texts import Language
 ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A received message and what it was judged to be."""
 
     topic: str
@@ -35,8 +35,7 @@ class Message:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Committed; `is_new` is False for one that was there already."""
 
     fact: Fact
@@ -108,11 +107,17 @@ async def _write(connection: Connection, rules: Rules, messages: Sequence[Messag
 
 async def _alert(connection: Connection, rules: Rules, facts: Sequence[Fact], written: Written) -> None:
     """Let the new facts, and only they, move the alerts."""
+    accepted = [n for n, outcome in enumerate(written.outcomes) if outcome == "accepted"]
+    watched = await devices_with_open_alerts(connection, rules.queries, {_device_of(facts[n]) for n in accepted})
+    watched |= {_device_of(facts[n]) for n in accepted if not _is_harmless(facts[n])}
+    if not watched:
+        return
     oldest = rules.now() - timedelta(seconds=RECORD_ONLY_AGE_S)
     live: list[Observation] = []
     old: list[Observation] = []
-    for n, fact in enumerate(facts):
-        if written.outcomes[n] != "accepted":
+    for n in accepted:
+        fact = facts[n]
+        if _device_of(fact) not in watched:
             continue
         if isinstance(fact, SampleFact):
             seen = observation_of_sample(fact, lot_id=written.lots.get(n), language=rules.language)
@@ -122,6 +127,14 @@ async def _alert(connection: Connection, rules: Rules, facts: Sequence[Fact], wr
             (live if seen.at >= oldest else old).append(seen)
     if live or any(each.occurrences for each in old):
         await apply_observations(connection, rules.queries, live=live, old=old, new_id=rules.new_id)
+
+
+def _device_of(fact: Fact) -> str:
+    return fact.sample.device_id if isinstance(fact, SampleFact) else fact.event.device_id
+
+
+def _is_harmless(fact: Fact) -> bool:
+    return is_good(fact.sample) if isinstance(fact, SampleFact) else fact.event.kind not in EVENT_ALERTS
 
 
 def _conflict(fact: Fact) -> Refusal:

@@ -5,6 +5,7 @@ and different). Nothing here fails because of one row; a database that refuses a
 row by halves.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -131,20 +132,22 @@ def _gap_row(fact: EventFact) -> dict[str, Any]:
 
 async def _touch(connection: Connection, queries: Queries, facts: Iterable[Fact]) -> None:
     """Note when devices were last heard, and the highest number of each boot."""
-    highest: dict[tuple[str, Any], int] = {}
+    highest: dict[tuple[str, int], tuple[uuid.UUID, int]] = {}  # boots by number: UUIDs themselves hash slowly
     devices: set[str] = set()
     for fact in facts:
         message = fact.sample if isinstance(fact, SampleFact) else fact.event
         devices.add(message.device_id)
         if message.boot_id is not None and message.seq is not None:
-            key = (message.device_id, message.boot_id)
-            highest[key] = max(message.seq, highest.get(key, 0))
+            key = (message.device_id, message.boot_id.int)
+            known = highest.get(key)
+            if known is None or known[1] < message.seq:
+                highest[key] = (message.boot_id, message.seq)
     if devices:
         await connection.execute(queries["touch_devices"], {"device_ids": sorted(devices)})
     if highest:
         values = {
             "device_ids": [device for device, _ in highest],
-            "boot_ids": [boot for _, boot in highest],
-            "seqs": list(highest.values()),
+            "boot_ids": [boot for boot, _ in highest.values()],
+            "seqs": [seq for _, seq in highest.values()],
         }
         await connection.execute(queries["touch_boots"], values)
