@@ -20,11 +20,12 @@ from cloud.store.facts import Written, write_facts
 from cloud.store.outbox import put_dead_letter
 from cloud.store.queries import Queries
 from cloud.store.session import Connection
+from cloud.store.trouble import remedy
 from quality.texts import Language
 
-# What a single row can bring about: the database's word on a value, or Python's on its encoding. All else is trouble
-# with the database, and the batch waits for it.
-ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
+# What a single row can bring about: the database's word on it (`trouble` says which), or Python's on its encoding. All
+# else is trouble with the database, and the batch waits for it.
+ROW_FAULTS = (psycopg.Error, ValueError, OverflowError)
 
 
 class Message(NamedTuple):
@@ -73,6 +74,8 @@ async def commit(connection: Connection, rules: Rules, messages: Sequence[Messag
         async with connection.transaction():
             return await _write(connection, rules, messages)
     except ROW_FAULTS as error:
+        if isinstance(error, psycopg.Error) and remedy(error) != "row":
+            raise
         if len(messages) > 1:
             half = len(messages) // 2
             first = await commit(connection, rules, messages[:half])
@@ -142,7 +145,8 @@ def _conflict(fact: Fact) -> Refusal:
     if isinstance(fact, EventFact):
         detail = f"an event of this boot with number {fact.event.seq} is stored with other content"
         return Refusal("event_conflict", "$.seq", detail, fact.address, message.boot_id, message.seq)
-    detail = f"{fact.sample.sample_id!r} of {fact.sample.timestamp.isoformat()} is stored with other content"
+    at = fact.sample.timestamp.isoformat()
+    detail = f"{fact.sample.sample_id!r} of {at}, or its number, is stored with other content or another time"
     return Refusal("sample_id_conflict", "$.sample_id", detail, fact.address, message.boot_id, message.seq)
 
 

@@ -31,11 +31,12 @@ RefusalCode = Literal[
     "unknown_device",
     "wrong_site",
     "newer_schema",
+    "rate_limited",
     "sample_id_conflict",
     "event_conflict",
     "data_error",
 ]
-HELD = frozenset({"unknown_device", "wrong_site", "newer_schema"})
+HELD = frozenset({"unknown_device", "wrong_site", "newer_schema", "rate_limited"})
 
 
 class SampleFact(NamedTuple):

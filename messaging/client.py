@@ -66,6 +66,7 @@ class Client:
         will: Will | None = None,
         receive_maximum: int = limits.RECEIVE_MAXIMUM,
         high_water: int = limits.HIGH_WATER,
+        high_water_bytes: int = limits.HIGH_WATER_BYTES,
         inflight_max: int = limits.INFLIGHT_MAX,
         tls: ssl.SSLContext | None = None,
         username: str | None = None,
@@ -108,7 +109,7 @@ class Client:
         self._on_state = on_state
         self._subscriptions = {each.topic_filter: each for each in subscriptions}
         self._backoff = FullJitter(rng)
-        self._inbox = Inbox(high_water=high_water, counters=self.counters)
+        self._inbox = Inbox(high_water=high_water, bytes_max=high_water_bytes, counters=self.counters)
         self._inbox.on_room = self._on_room
         self._room = asyncio.Event()
         self._wanted = asyncio.Event()  # cleared: we stay away on purpose

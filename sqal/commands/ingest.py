@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cloud.ingest import run_ingest
+from cloud.ingest import IngestStoppedError, run_ingest
 from cloud.settings import Settings, SettingsError, load_settings
 from sqal.resources import resource_path
 
@@ -23,7 +23,7 @@ def ingest(file: Path | None) -> None:
     try:
         settings = load_settings(file, os.environ)
         asyncio.run(_run(settings))
-    except SettingsError as error:
+    except (SettingsError, IngestStoppedError) as error:
         raise click.ClickException(str(error)) from error
 
 
