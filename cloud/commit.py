@@ -14,6 +14,7 @@ import psycopg
 
 from cloud.alerts import RECORD_ONLY_AGE_S, Observation
 from cloud.judge import EventFact, Fact, Refusal, SampleFact, Verdict
+from cloud.ledger_queue import queue_samples
 from cloud.rules import EVENT_ALERTS, is_good, observation_of_event, observation_of_sample
 from cloud.store.alerts import apply_observations, devices_with_open_alerts
 from cloud.store.facts import Written, write_facts
@@ -90,6 +91,7 @@ async def commit(connection: Connection, rules: Rules, messages: Sequence[Messag
 async def _write(connection: Connection, rules: Rules, messages: Sequence[Message]) -> list[Settled]:
     facts = [each.verdict for each in messages if not isinstance(each.verdict, Refusal)]
     written = await write_facts(connection, rules.queries, facts) if facts else Written([], {})
+    await queue_samples(connection, rules.queries, facts, written)
     await _alert(connection, rules, facts, written)
     outcomes = iter(zip(facts, written.outcomes, strict=True))
     settled: list[Settled] = []

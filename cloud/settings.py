@@ -83,13 +83,36 @@ class IngestSettings(Section, frozen=True):
 
 
 class ApiSettings(Section, frozen=True):
-    """`[api]`: where REST, WebSocket and dashboard are served."""
+    """`[api]`: where REST, WebSocket and dashboard are served.
+
+    hosts: names by which browsers may call this server, besides localhost. demo: callers of this machine need no login.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    hosts: list[str] = field(default_factory=list[str])
+    demo: bool = False
     origins: list[str] = field(
         default_factory=lambda: ["http://localhost:3000", "http://localhost:3001", "http://localhost:5173"]
     )
+
+
+class LedgerSettings(Section, frozen=True):
+    """`[ledger]`: whose ledger it is, who signs it, how often.
+
+    origin: name of the ledger in its checkpoints and keys; never changes. checkpoint_s: the longest that an entry waits
+    for a checkpoint. batch: one entry for each piece, or one for each lot and checkpoint. public_url: where strangers
+    reach the page that a certificate's code points to. retention_days: how long samples are kept; younger ones that are
+    missing were deleted.
+    """
+
+    origin: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] = "sqal.local/ledger"
+    key_file: str = "var/ledger/key"
+    checkpoint_file: str = "var/ledger/checkpoint"
+    checkpoint_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    batch: Literal["piece", "lot"] = "piece"
+    public_url: str = "http://localhost:8000"
+    retention_days: Positive = 90.0
 
 
 class Settings(Section, frozen=True):
@@ -99,6 +122,7 @@ class Settings(Section, frozen=True):
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:

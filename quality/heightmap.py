@@ -94,7 +94,10 @@ def _across(nodes: Array, grid: Array, *values: Array) -> list[Array]:
         slopes[:, 1:-1] = (each[:, 2:] - each[:, :-2]) / np.maximum(nodes[:, 2:] - nodes[:, :-2], 1e-6)
         level, slope = each.ravel(), slopes.ravel()
         found.append(
-            shares[0] * level[pick] + shares[1] * level[pick + 1] + shares[2] * slope[pick] + shares[3] * slope[pick + 1]
+            shares[0] * level[pick]
+            + shares[1] * level[pick + 1]
+            + shares[2] * slope[pick]
+            + shares[3] * slope[pick + 1]
         )
     return found
 

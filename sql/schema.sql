@@ -686,6 +686,183 @@ SELECT (h.bucket AT TIME ZONE COALESCE(z.time_zone, 'UTC'))::DATE AS day, h.site
 FROM sqal_hourly_stats AS h LEFT JOIN sqal_sites AS z USING (site_code)
 GROUP BY 1, 2;
 
+-- Who may use the API: users, their sessions, tokens for programs, tickets for one WebSocket, and the record of what was
+-- done and denied. Secrets are stored as digests only: SHA-256 of 256 random bits, argon2id of what people choose.
+
+CREATE TABLE sqal_users (
+    user_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name VARCHAR(100) NOT NULL UNIQUE,
+    password_hash VARCHAR(300),               -- none: may enter by a login link only
+    role VARCHAR(20) NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+    sites TEXT[],                             -- none: every site
+    is_active BOOLEAN NOT NULL DEFAULT TRUE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+
+CREATE TABLE sqal_api_tokens (
+    token_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name VARCHAR(100) NOT NULL,
+    digest BYTEA NOT NULL UNIQUE,
+    role VARCHAR(20) NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+    sites TEXT[],
+    scopes TEXT[] NOT NULL,                   -- read, write, ingest
+    created_by VARCHAR(100) NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    expires_at TIMESTAMPTZ NOT NULL,
+    revoked_at TIMESTAMPTZ
+);
+
+-- What a browser holds: a session (cookie), a login link (once), or a ticket (once, for one WebSocket).
+CREATE TABLE sqal_passes (
+    digest BYTEA PRIMARY KEY,
+    kind VARCHAR(10) NOT NULL CHECK (kind IN ('session', 'link', 'ticket')),
+    user_id BIGINT REFERENCES sqal_users ON DELETE CASCADE,
+    token_id BIGINT REFERENCES sqal_api_tokens ON DELETE CASCADE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    expires_at TIMESTAMPTZ NOT NULL,
+    CHECK (num_nonnulls(user_id, token_id) = 1)
+);
+CREATE INDEX sqal_passes_by_end ON sqal_passes (expires_at);
+CREATE INDEX sqal_passes_by_user ON sqal_passes (user_id);
+
+-- Failed logins by name, of users and of names that nobody has: each one doubles the wait for the next.
+CREATE TABLE sqal_login_failures (
+    name VARCHAR(100) PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    next_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE sqal_audit (
+    audit_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    time TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    actor VARCHAR(200) NOT NULL,              -- user:anne, token:mes, demo, nobody, cli
+    outcome VARCHAR(10) NOT NULL CHECK (outcome IN ('done', 'denied')),
+    action VARCHAR(20) NOT NULL,              -- the method of a request, or a word of the command line
+    target VARCHAR(500) NOT NULL,             -- its path; never its query, which may hold a token
+    status INTEGER,
+    address VARCHAR(100),
+    request_id VARCHAR(100),
+    detail VARCHAR(1000)
+);
+CREATE INDEX sqal_audit_by_time ON sqal_audit (time DESC);
+
+-- The ledger: an append-only Merkle tree of what happened to lots and animals. Ingest only queues digests; one writer
+-- puts them into the tree and signs checkpoints (docs/traceability.md).
+
+-- What is hashed of a sample: every stored column in this order, in PostgreSQL's binary form (record_send): an i32 count,
+-- then for each column the type's number, an i32 length (-1: null) and the value. Decimals are text, as they are stored.
+-- Personal columns are apart: they may be erased, their salted commitment may not.
+CREATE VIEW sqal_ledger_records AS
+SELECT time, sample_id, device_id, lot_id, ingested_at,
+    record_send(ROW(
+        time, sample_id::TEXT, device_id::TEXT, lot_id, vl53l8ch_distance_matrix, vl53l8ch_reflectance_matrix,
+        vl53l8ch_amplitude_matrix, vl53l8ch_volume_mm3::TEXT, vl53l8ch_surface_uniformity::TEXT,
+        vl53l8ch_quality_score::TEXT, vl53l8ch_grade::TEXT, as7341_channels, as7341_freshness_index::TEXT,
+        as7341_fat_quality_index::TEXT, as7341_oxidation_index::TEXT, as7341_quality_score::TEXT,
+        fusion_final_score::TEXT, fusion_final_grade::TEXT, fusion_is_compliant, site_code::TEXT, line::TEXT,
+        ingested_at, boot_id, seq, piece_id::TEXT, origin::TEXT, hist, schema_version, clock_state::TEXT,
+        clock_error_ms, agent::TEXT, recipe::TEXT, calibration_tof::TEXT, calibration_spectral::TEXT, reasons,
+        quality_flags, vl53l8ch_status_matrix, vl53l8ch_ambient_matrix, vl53l8ch_avg_distance_mm,
+        vl53l8ch_std_distance_mm, vl53l8ch_avg_reflectance, vl53l8ch_volume_mm3_u, vl53l8ch_surface_uniformity_u,
+        vl53l8ch_quality_score_u, vl53l8ch_mass_g, vl53l8ch_mass_g_u, vl53l8ch_belt_distance_mm,
+        as7341_ratio_red_nir, as7341_ratio_clear_nir, as7341_freshness_index_u, as7341_fat_quality_index_u,
+        as7341_oxidation_index_u, as7341_quality_score_u, as7341_gain, as7341_integration_ms, as7341_led_ma,
+        fusion_weight_tof, fusion_weight_spectral, fusion_confidence_level, fusion_final_score_u,
+        fusion_grade_probability, cnh, firmware_version::TEXT, temperature_c, humidity_pct
+    )) AS record,
+    CASE WHEN num_nonnulls(location, lot_abattage, eleveur, provenance, meta) > 0 THEN
+        record_send(ROW(location::TEXT, lot_abattage::TEXT, eleveur::TEXT, provenance::TEXT, meta))
+    END AS personal
+FROM sqal_sensor_samples;
+
+-- Salts of the commitments to personal columns; erasing one makes the commitment say nothing.
+CREATE TABLE sqal_ledger_salts (
+    time TIMESTAMPTZ NOT NULL,
+    device_id VARCHAR(100) NOT NULL,
+    sample_id VARCHAR(100) NOT NULL,
+    salt BYTEA NOT NULL,
+    PRIMARY KEY (time, sample_id, device_id)
+);
+
+-- Personal and free parts of events, with the salt of their commitment; a row may be deleted, and is then 'erased'.
+CREATE TABLE sqal_ledger_private (
+    reference UUID PRIMARY KEY,
+    salt BYTEA NOT NULL,
+    document TEXT NOT NULL                    -- canonical JSON; its very bytes are committed to
+);
+
+-- What waits for the writer; filled in the transaction that stores the fact.
+CREATE TABLE sqal_ledger_queue (
+    queue_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entry BYTEA,                              -- an event, encoded; null: a sample
+    time TIMESTAMPTZ,
+    device_id VARCHAR(100),
+    sample_id VARCHAR(100),
+    lot_id INTEGER,
+    digest BYTEA,
+    commitment BYTEA
+);
+
+-- The leaves. lot_id and subject are there to find entries; the entry says them too.
+CREATE TABLE sqal_ledger (
+    leaf_index BIGINT PRIMARY KEY,
+    entry BYTEA NOT NULL,
+    leaf_hash BYTEA NOT NULL,
+    lot_id INTEGER,
+    subject VARCHAR(200)
+);
+CREATE INDEX sqal_ledger_by_lot ON sqal_ledger (lot_id, leaf_index) WHERE lot_id IS NOT NULL;
+CREATE INDEX sqal_ledger_by_subject ON sqal_ledger (subject, leaf_index) WHERE subject IS NOT NULL;
+
+-- Roots of full subtrees of 2^height leaves, height 8, 16 and 24: a proof reads a few hundred hashes at most.
+CREATE TABLE sqal_ledger_nodes (
+    height SMALLINT NOT NULL,
+    node_index BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (height, node_index)
+);
+
+-- One signed checkpoint for a size, for ever; committed before anybody sees it.
+CREATE TABLE sqal_ledger_checkpoints (
+    size BIGINT PRIMARY KEY,
+    root BYTEA NOT NULL,
+    time TIMESTAMPTZ NOT NULL,
+    note TEXT NOT NULL
+);
+
+CREATE FUNCTION sqal_ledger_refuse() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: % on % is refused', TG_OP, TG_TABLE_NAME;
+END
+$$;
+CREATE TRIGGER sqal_ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_ledger
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_ledger_refuse();
+CREATE TRIGGER sqal_ledger_nodes_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_ledger_nodes
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_ledger_refuse();
+CREATE TRIGGER sqal_ledger_checkpoints_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_ledger_checkpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_ledger_refuse();
+
+-- Queue the digests of samples that the caller has just inserted, where they have a lot.
+CREATE FUNCTION sqal_ledger_enqueue(p_times TIMESTAMPTZ[], p_sample_ids TEXT[]) RETURNS BIGINT LANGUAGE SQL AS $$
+    WITH fresh AS MATERIALIZED (
+        SELECT r.time, r.device_id, r.sample_id, r.lot_id, sha256(r.record) AS digest, r.personal,
+            -- two version 4 UUIDs: 244 bits of the server's strong randomness
+            CASE WHEN r.personal IS NOT NULL THEN uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) END AS salt
+        FROM unnest(p_times, p_sample_ids) AS k (time, sample_id)
+        JOIN sqal_ledger_records AS r ON r.time = k.time AND r.sample_id = k.sample_id
+        WHERE r.lot_id IS NOT NULL
+    ), salted AS (
+        INSERT INTO sqal_ledger_salts (time, device_id, sample_id, salt)
+        SELECT time, device_id, sample_id, salt FROM fresh WHERE salt IS NOT NULL
+    ), queued AS (
+        INSERT INTO sqal_ledger_queue (time, device_id, sample_id, lot_id, digest, commitment)
+        SELECT time, device_id, sample_id, lot_id, digest, CASE WHEN salt IS NOT NULL THEN sha256(salt || personal) END
+        FROM fresh ORDER BY time, device_id, sample_id
+        RETURNING 1
+    )
+    SELECT count(*) FROM queued
+$$;
+
 CREATE TABLE IF NOT EXISTS sqal_migrations (
     version INTEGER PRIMARY KEY,
     name VARCHAR(200) NOT NULL,
@@ -702,6 +879,8 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (5, 'initial_devices', 'core', '6bd8931fff928ca0e17298cebf0ffd0b1cee1a6303094e585061a93e7015f0ac'),
     (6, 'stats_period', 'core', '45f46a88ea26073defe4d36e5b8dc3191903777a473218e31e95462daf2a6918'),
     (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13'),
-    (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746');
+    (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
+    (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
+    (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93');
 
 COMMIT;

@@ -17,4 +17,5 @@ pytest_plugins = [
     "tests.kit.fix_line",
     "tests.kit.fix_serve",
     "tests.kit.fix_spool",
+    "tests.kit.fix_ledger",
 ]

@@ -1,0 +1,67 @@
+-- The ledger: queueing (in other transactions), reading for proofs. Its one writer has its statements beside it.
+
+-- name: ledger_enqueue_samples
+-- Queue the digests of samples just inserted in this transaction; only those with a lot count.
+SELECT sqal_ledger_enqueue(%(times)s::TIMESTAMPTZ[], %(sample_ids)s::TEXT[]);
+
+-- name: ledger_enqueue_event
+-- Queue an event and wake the writer.
+WITH queued AS (INSERT INTO sqal_ledger_queue (entry) VALUES (%(entry)s) RETURNING queue_id)
+SELECT queue_id, pg_notify('sqal_ledger', '') FROM queued;
+
+-- name: ledger_keep_private
+-- Keep the erasable part of an event.
+INSERT INTO sqal_ledger_private (reference, salt, document) VALUES (%(reference)s, %(salt)s, %(document)s);
+
+-- name: ledger_latest_checkpoint
+-- The newest checkpoint.
+SELECT size, root, time, note FROM sqal_ledger_checkpoints ORDER BY size DESC LIMIT 1;
+
+-- name: ledger_checkpoint_covering
+-- The oldest checkpoint that covers an entry.
+SELECT size, root, time, note FROM sqal_ledger_checkpoints WHERE size > %(leaf_index)s ORDER BY size LIMIT 1;
+
+-- name: ledger_leaves
+-- Hashes of leaves, in order.
+SELECT leaf_hash FROM sqal_ledger WHERE leaf_index >= %(start)s AND leaf_index < %(end)s ORDER BY leaf_index;
+
+-- name: ledger_nodes
+-- Roots of full subtrees of one height, in order.
+SELECT hash FROM sqal_ledger_nodes
+WHERE height = %(height)s AND node_index >= %(start)s AND node_index < %(end)s ORDER BY node_index;
+
+-- name: ledger_entry
+-- One entry.
+SELECT leaf_index, entry, leaf_hash FROM sqal_ledger WHERE leaf_index = %(leaf_index)s;
+
+-- name: ledger_entries_of_lot
+-- Entries of a lot, the oldest first.
+SELECT leaf_index, entry, leaf_hash FROM sqal_ledger WHERE lot_id = %(lot_id)s ORDER BY leaf_index LIMIT %(limit)s;
+
+-- name: ledger_newest_samples_of_lot
+-- The newest entries of a lot that are samples (kind 1), the newest first, and how many there are.
+SELECT leaf_index, entry, leaf_hash FROM sqal_ledger
+WHERE lot_id = %(lot_id)s AND get_byte(entry, 1) = 1 ORDER BY leaf_index DESC LIMIT %(limit)s;
+
+-- name: ledger_entries_of_subject
+-- Entries about a subject such as `canard:17`, the oldest first.
+SELECT leaf_index, entry, leaf_hash FROM sqal_ledger WHERE subject = %(subject)s ORDER BY leaf_index LIMIT %(limit)s;
+
+-- name: ledger_find_event
+-- The entry with exactly these bytes.
+SELECT leaf_index, entry, leaf_hash FROM sqal_ledger
+WHERE subject = %(subject)s AND entry = %(entry)s ORDER BY leaf_index DESC LIMIT 1;
+
+-- name: ledger_private
+-- The erasable part of an event, if it is still there.
+SELECT reference, salt, document FROM sqal_ledger_private WHERE reference = ANY(%(references)s);
+
+-- name: ledger_waiting
+-- How much waits for the writer.
+SELECT COUNT(*) AS waiting FROM sqal_ledger_queue;
+
+-- name: ledger_records
+-- What was hashed of samples.
+SELECT r.time, r.device_id, r.sample_id, r.record
+FROM unnest(%(times)s::TIMESTAMPTZ[], %(sample_ids)s::TEXT[]) AS k (time, sample_id)
+JOIN sqal_ledger_records AS r ON r.time = k.time AND r.sample_id = k.sample_id;
