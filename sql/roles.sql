@@ -34,3 +34,10 @@ $$;
 GRANT UPDATE (is_acknowledged, acknowledged_at, acknowledged_by) ON sqal_alerts TO sqal_api;
 GRANT INSERT, UPDATE ON sqal_alert_state, sqal_devices TO sqal_api;
 GRANT INSERT ON sqal_outbox TO sqal_api;
+GRANT INSERT, UPDATE, DELETE ON sqal_users, sqal_api_tokens, sqal_passes, sqal_login_failures TO sqal_api;
+GRANT INSERT ON sqal_audit TO sqal_api;
+
+-- The ledger: its queue is filled with the fact, its leaves are only ever added (triggers refuse even the owner).
+GRANT INSERT ON sqal_ledger_queue, sqal_ledger_private, sqal_ledger_salts TO sqal_ingest, sqal_api;
+GRANT INSERT ON sqal_ledger, sqal_ledger_nodes, sqal_ledger_checkpoints TO sqal_ingest, sqal_api;
+GRANT DELETE ON sqal_ledger_queue TO sqal_ingest, sqal_api;
