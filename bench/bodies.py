@@ -45,8 +45,8 @@ class Body:
         return float(self.heights_mm.sum())
 
 
-def make_body(family: str, rng: np.random.Generator) -> Body:
-    """A body of 300 to 750 cm3, of a size and turn drawn from `rng`."""
+def make_body(family: str, rng: np.random.Generator, *, rough: bool = False) -> Body:
+    """A body of 300 to 750 cm3, of a size and turn drawn from `rng`; with waves on it where `rough`."""
     reflectance = float(rng.uniform(0.6, 0.9))
     if family == "liver":
         return Body(family, make_piece(int(rng.integers(1 << 30)), 3).heights_mm.astype(np.float64), reflectance)
@@ -55,8 +55,20 @@ def make_body(family: str, rng: np.random.Generator) -> Body:
     y = _Y * np.cos(turn) - _X * np.sin(turn)
     a, b, c = rng.uniform(66.0, 84.0), rng.uniform(44.0, 60.0), rng.uniform(42.0, 60.0)
     heights = _SHAPES[family](x / a, y / b, rng) * c
+    if rough:
+        heights = heights + _waves(rng, heights.max()) * (heights > 0.1 * heights.max())
     wanted = rng.uniform(320e3, 720e3)
     return Body(family, heights * np.clip(wanted / heights.sum(), 0.6, 70.0 / float(heights.max())), reflectance)
+
+
+def _waves(rng: np.random.Generator, top_mm: float) -> Array:
+    """Unevenness of 30 to 60 mm length, none in a third of all bodies, up to 3 mm rms in the others."""
+    rms = max(0.0, rng.uniform(-1.5, 3.0))
+    waves = np.zeros_like(_X)
+    for _ in range(6):
+        angle, phase, length = rng.uniform(0.0, np.pi), rng.uniform(0.0, 2 * np.pi), rng.uniform(30.0, 60.0)
+        waves += np.cos(2 * np.pi * (_X * np.cos(angle) + _Y * np.sin(angle)) / length + phase)
+    return waves * (rms / np.sqrt(3.0)) * (top_mm > 0.0)
 
 
 def _dome(x: Array, y: Array, rng: np.random.Generator) -> Array:
@@ -154,8 +166,11 @@ def _at(surface: Array, y: Array, x: Array) -> Array:
     return surface[row, column]
 
 
-def pass_by(body: Body | None, rng: np.random.Generator, *, step_mm: float = 100.0 / 15.0) -> tuple[Views, Array]:
-    """A whole pass: frames every `step_mm` of travel at a random phase and a few millimetres beside the middle."""
+def pass_by(
+    body: Body | None, rng: np.random.Generator, *, step_mm: float = 100.0 / 15.0, y_mm: float | None = None
+) -> tuple[Views, Array]:
+    """A whole pass: frames every `step_mm` of travel at a random phase. y_mm: beside the middle; random when None."""
+    beside = float(rng.uniform(-6.0, 6.0)) if y_mm is None else y_mm
     travel = np.arange(0.0, 2 * (HALF_MM + 105.0), step_mm) + rng.uniform(0.0, step_mm)
     x = travel - (HALF_MM + 105.0)
-    return look(body, x, float(rng.uniform(-6.0, 6.0)), rng), travel
+    return look(body, x, beside, rng), travel

@@ -4,7 +4,7 @@ import importlib
 
 from bench.figures import Figure
 
-PARTS = ("bench.sensors_tof",)  # each has run(quick) -> list[Figure]
+PARTS = ("bench.sensors_tof", "bench.sensors_spectral")  # each has run(quick) -> list[Figure]
 
 
 def run(quick: bool) -> list[Figure]:

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
@@ -23,7 +24,8 @@ from litestar.types import ASGIApp
 
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
-from cloud.api.devices import DevicesController
+from cloud.api.devices import DevicesController, sites
+from cloud.api.export import Exports, export_samples
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
 from cloud.api.lots import LotsController
@@ -32,7 +34,7 @@ from cloud.api.overview import health, overview
 from cloud.api.pages import STATIC_DIR, docs, docs_start, page
 from cloud.api.problems import HANDLERS
 from cloud.api.realtime import realtime
-from cloud.api.records import dead_letter, dead_letters, events, gaps
+from cloud.api.records import dead_letter, dead_letters, events, gaps, replay_dead_letter
 from cloud.api.rights import authorize, provide_rights
 from cloud.api.samples import SamplesController
 from cloud.api.sensors import sensors
@@ -51,6 +53,7 @@ from cloud.api.users import (
     tokens,
     users,
 )
+from cloud.api.watching import livez, metrics, offer_all, readyz, tag_answers
 from cloud.clock import Clock, SystemClock
 from cloud.gateway import Gateway
 from cloud.hub import Hub
@@ -82,6 +85,7 @@ class Parts:
     doorkeeper: Doorkeeper
     audit: Audit
     rooms: MqttRooms
+    exports: Exports
     metrics: Metrics
     clock: Clock
     rng: random.Random
@@ -118,7 +122,7 @@ def create_app(
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Litestar(
-        route_handlers=[_api(), sensors, realtime, mqtt, docs, docs_start, page],
+        route_handlers=[_api(), livez, readyz, metrics, sensors, realtime, mqtt, docs, docs_start, page],
         dependencies={
             name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__
         }
@@ -136,9 +140,11 @@ def create_app(
             use_handler_docstrings=True,
         ),
         request_max_body_size=BODY_BYTES_MAX,
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, minimum_size=1024),
         logging_config=None,
         debug=False,
     )
+    offer_all(parts.metrics, relay, parts.audit, parts.rooms)
     gate = Gate(app, parts.doorkeeper)
     guard = Guard(gate, origins=settings.api.origins, hosts=settings.api.hosts)
     return Watch(guard, parts.audit, parts.metrics, clock)
@@ -173,6 +179,7 @@ def _parts(
         doorkeeper=doorkeeper,
         audit=Audit(store, clock),
         rooms=MqttRooms(settings.broker, rng),
+        exports=Exports(),
         metrics=Metrics(),
         clock=clock,
         rng=rng,
@@ -192,6 +199,7 @@ def _giver(part: object) -> Callable[[], object]:
 def _api() -> Router:
     return Router(
         path="/api/sqal",
+        middleware=[tag_answers],
         route_handlers=[
             health,
             overview,
@@ -212,7 +220,10 @@ def _api() -> Router:
             add_token,
             revoke_token,
             audit,
+            sites,
+            export_samples,
             dead_letters,
+            replay_dead_letter,
             dead_letter,
             gaps,
             events,

@@ -40,6 +40,7 @@ EventKind = Literal[
     "clock_step",
     "cfg_applied",
     "taken_over",
+    "simulated_fault",
 ]
 AlarmState = Literal["unacknowledged", "acknowledged", "returned_unacknowledged", "cleared", "shelved"]
 HttpStatus = Annotated[int, Meta(ge=100, le=599)]

@@ -1,8 +1,9 @@
 """AS7341 spectral sensor: one frame is all ten channels, measured in two halves of six converters.
 
-A frame costs fifteen transfers: the multiplexer's table in one burst, one look at the ready bit when it is due, one
-13-byte burst of status and counts; per half. A seventh pair of bytes, written at the start and read with every frame,
-tells a chip that has lost its supply in between from one that has not.
+A frame costs seventeen transfers; per half these are the multiplexer's table in one burst, one look at the ready bit
+when it is due, one 13-byte burst of status and counts, and the latched counts once more, because the chip sends no
+checksum and a spectrum has little in it that could contradict itself (`double_read` False leaves that out). Four bytes
+that are written at the start and read with every frame tell a chip that has lost its supply from one that has not.
 
 What a newcomer gets wrong: the ready bit does not fall when the data are read, and whether it falls when measuring
 stops is not in the data sheet. So nothing is asked before it can be there: a frame is always of its own time. And the
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from drivers.as7341_settings import (
     Settings,
 )
 from drivers.bus import Bus, BusError, NakError
-from drivers.errors import NotFoundError, SensorFaultError, SettingError
+from drivers.errors import FrameCorruptError, NotFoundError, SensorFaultError, SettingError
 from drivers.frames import SpectralFrame
 
 ADDRESS: Final = reg.ADDRESS
@@ -43,7 +44,7 @@ POLL_S: Final = 0.001
 SLACK_S: Final = 0.25  # what takes this much longer than it should, and …
 POLLS_MIN: Final = 20  # … was asked for this often, has failed; time alone may pass while our process is stopped
 FLICKER_S: Final = 0.6  # how long the flicker engine listens at most, with some to spare
-FD_GAIN_CODE, FD_STEPS = 6, 0x3FF  # 32x and 2.84 ms a reading, the longest that ten bits give
+FD_GAIN_CODE, FD_STEPS = 9, 0x3FF  # 256x, for the little that a shroud lets through; 2.84 ms a reading
 PEAK_SHARE: Final = 0.6  # of full scale: what an automatic choice of the gain aims at
 MARK: Final = b"\xa5\x5a\xc3\x3c"  # in the thresholds, which are unused: 0 after a loss of supply
 
@@ -54,7 +55,8 @@ _BURST: Final = struct.Struct("<B6H")  # ASTATUS and the six converters
 class As7341Counters:
     """Totals since the driver was made. late: steps that never ended; lost: times the chip had forgotten its settings.
 
-    polls: looks at a bit that was not there yet. bus_errors: calls that ended in one.
+    polls: looks at a bit that was not there yet. corrupt: answers that could not be true. bus_errors: calls that ended
+    in one.
     """
 
     starts: int = 0
@@ -63,6 +65,7 @@ class As7341Counters:
     polls: int = 0
     late: int = 0
     lost: int = 0
+    corrupt: int = 0
     bus_errors: int = 0
 
 
@@ -92,9 +95,10 @@ class Half(NamedTuple):
 class As7341:
     """One sensor on `bus`. Not started, its lamp is off. Calls from several threads take turns."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, double_read: bool = True) -> None:
         self.counters = As7341Counters()
         self._bus = bus
+        self._double_read = double_read
         self._lock = threading.RLock()
         self._settings: Settings | None = None
 
@@ -132,7 +136,8 @@ class As7341:
         """Measure all ten channels now; takes two integrations and the auto-zero of each.
 
         Raises SensorFaultError when the chip does not finish or is not set as it was started: it has lost its state,
-        `start` again. A BusError leaves it as it was, the next `read` begins from scratch.
+        `start` again. A FrameCorruptError (the answer cannot be true) or a BusError leaves it as it was, the next
+        `read` begins from scratch.
         """
         with self._turn():
             settings = self._started()
@@ -268,13 +273,31 @@ class As7341:
         integration_s = settings.integration_ms / 1000.0
         expected_s = integration_s + AUTO_ZERO_S
         flags = self._await(reg.STATUS2, reg.AVALID, reg.AVALID, expected_s * OSCILLATOR_MARGIN, "measuring")
-        status, *counts = _BURST.unpack(self._read(reg.ASTATUS, _BURST.size))
+        status, *counts = self._burst(settings)
         if status & 0x0F != settings.gain_code:
             self.counters.lost += 1
             raise SensorFaultError(f"the chip measured at gain code {status & 0x0F}, set was {settings.gain_code}")
         digital = bool(flags & reg.ASAT_DIGITAL) or max(counts) >= settings.full_scale
         analogue = bool(flags & reg.ASAT_ANALOGUE) or (bool(status & reg.ASTATUS_SATURATED) and not digital)
         return Half(tuple(counts), digital, analogue, begun_ns + round((expected_s - integration_s / 2) * 1e9))
+
+    def _burst(self, settings: Settings) -> tuple[int, ...]:
+        """ASTATUS and six counts that do not contradict themselves. Raises FrameCorruptError."""
+        raw = self._read(reg.ASTATUS, _BURST.size)
+        values = _BURST.unpack(raw)
+        if values[0] & reg.ASTATUS_RESERVED:
+            self._refuse("ASTATUS", "reserved bits of 0", f"0x{values[0]:02X}", raw)
+        if max(values[1:]) > settings.full_scale:
+            self._refuse("a count", f"{settings.full_scale} at most", max(values[1:]), raw)
+        if self._double_read:
+            again = self._read(reg.DATA, _BURST.size - 1)  # still latched
+            if again != raw[1:]:
+                self._refuse("the second reading", raw[1:].hex(), again.hex(), raw)
+        return values
+
+    def _refuse(self, field: str, expected: object, received: object, raw: bytes) -> NoReturn:
+        self.counters.corrupt += 1
+        raise FrameCorruptError(field, expected=expected, received=received, raw=raw)
 
     def _connect_diodes(self, table: bytes) -> None:
         """The multiplexer may only be changed while nothing is being measured."""
@@ -303,10 +326,17 @@ class As7341:
 
     def _check_memory(self, settings: Settings) -> None:
         """Whether the chip still is as it was started: after a dip of its supply all settings are gone."""
-        enable, atime, *_, low_1, low_2, high_1, high_2 = self._read(reg.ENABLE, 8)
-        if bytes((low_1, low_2, high_1, high_2)) != MARK or atime != settings.atime or not enable & reg.PON:
-            self.counters.lost += 1
-            raise SensorFaultError(f"the {CHIP} has lost its settings: its supply dipped, or another program uses it")
+        if not self._remembers(settings):
+            self.counters.corrupt += 1
+            if not self._remembers(settings):  # not the wire, then
+                self.counters.lost += 1
+                raise SensorFaultError(
+                    f"the {CHIP} has lost its settings: its supply dipped, or another program uses it"
+                )
+
+    def _remembers(self, settings: Settings) -> bool:
+        memory = self._read(reg.ENABLE, 8)
+        return bool(memory[0] & reg.PON) and memory[1] == settings.atime and memory[4:] == MARK
 
     def _try_gains(self, settings: Settings, peak_share: float) -> GainChoice:
         """From a cautious trial to what it predicts, and down from there until nothing saturates."""

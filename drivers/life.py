@@ -73,10 +73,10 @@ class Rung(IntEnum):
 
 
 ADVICE = {
-    Kind.ABSENT: "check the cable and its connector, then the 3.3 V supply, then whether LPn (VL53L8CH) is high",
+    Kind.ABSENT: "check cable and connector, then the supply, then the level shifter; LPn of a VL53L8CH must be high",
     Kind.WRONG_CHIP: "check the part number on the breakout; SQAL needs a VL53L8CH at 0x29 and an AS7341 at 0x39",
     Kind.STUCK_BUS: "unplug one sensor after the other until the bus is free, then check the level shifter",
-    Kind.BUS: "check cable length (1 MHz: at most some 30 cm), pull-ups and the level shifter",
+    Kind.BUS: "check connectors, cable length (1 MHz: at most some 30 cm), pull-ups and the level shifter",
     Kind.BROWN_OUT: "check the supply: both sensors and the lamp together need it steady; look for a loose contact",
     Kind.LASER: "replace the VL53L8CH: its laser must not be used any more",
     Kind.FIRMWARE: "the download arrives with errors: check the cable, then slow the bus down",
@@ -109,12 +109,13 @@ def kind_of(error: Exception) -> Kind:
         if isinstance(error, types):
             if kind is Kind.WRONG_CHIP and not getattr(error, "received", b""):
                 return Kind.ABSENT
-            if kind is Kind.CHIP and "laser" in str(error):
-                return Kind.LASER
+            if kind is Kind.CHIP:
+                return next((named for word, named in _TOLD_IN_WORDS if word in str(error)), kind)
             return kind
     return Kind.CHIP
 
 
+_TOLD_IN_WORDS = (("laser", Kind.LASER), ("lost its", Kind.BROWN_OUT))
 _KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (NakError, Kind.ABSENT),
     (BusTimeoutError, Kind.STUCK_BUS),

@@ -4,10 +4,11 @@ Known chips are identified at their addresses, every other address is only asked
 here changes what a chip does, except that a VL53L8 is left on its ordinary register page.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from drivers.bus import Bus, BusError, NakError
+from drivers.bus import Bus, BusError, BusTimeoutError, NakError
 
 FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77  # the rest is reserved (UM10204 section 3.1.12)
 VL53L8_ADDRESS, AS7341_ADDRESS = 0x29, 0x39
@@ -19,36 +20,64 @@ AS7341_ID_REGISTER, AS7341_PART = 0x92, 0x09  # part number in bits 7 to 2 (DS00
 class Finding:
     """One address of the bus. chip: its name, None when it isn't known; fit: it is one that SQAL can use.
 
-    sentence: all of it for a reader, address first.
+    sentence: all of it for a reader, address first. stuck: the controller gave up waiting for the bus.
     """
 
     address: int
     chip: str | None
     fit: bool
     sentence: str
+    stuck: bool = False
 
 
-def probe(bus: Bus) -> list[Finding]:
-    """Look at every address; the two that SQAL needs are always among the findings. Raises no BusError."""
+def probe(bus: Bus, expected: Collection[int] = (VL53L8_ADDRESS, AS7341_ADDRESS)) -> list[Finding]:
+    """Look at every address; those `expected` are always among the findings. Raises no BusError.
+
+    Those come first: where both run into the controller's time limit the bus is stuck and nothing else is asked, for
+    every further address would take half a second to say the same.
+    """
+    found = {address: _look(bus, address, _CHIPS[address], address in expected) for address in _CHIPS}
+    stuck = all(finding is not None and finding.stuck for finding in found.values())
     findings: list[Finding] = []
     for address in range(FIRST_ADDRESS, LAST_ADDRESS + 1):
-        identify = _CHIPS.get(address)
-        finding = _look(bus, address, identify)
+        if address in found:
+            finding = found[address]
+        elif stuck:
+            continue
+        else:
+            finding = _look(bus, address, None, False)
         if finding is not None:
             findings.append(finding)
     return findings
 
 
-def _look(bus: Bus, address: int, identify: Callable[[Bus], Finding] | None) -> Finding | None:
+def wrong_readings(bus: Bus, address: int, count: int = 200) -> int:
+    """How many of `count` readings of a sensor's identity, a constant, differ from the most frequent one.
+
+    address: of one of the two known chips. Leaves a VL53L8 on its ordinary page. Raises BusError.
+    """
+    with bus.lock:
+        if address == AS7341_ADDRESS:
+            readings = [bus.transfer(address, bytes([AS7341_ID_REGISTER]), 1) for _ in range(count)]
+        else:
+            bus.transfer(address, b"\x7f\xff\x00")
+            readings = [bus.transfer(address, b"\x00\x00", 2) for _ in range(count)]
+            bus.transfer(address, b"\x7f\xff\x02")
+    return count - Counter(readings).most_common(1)[0][1]
+
+
+def _look(bus: Bus, address: int, identify: Callable[[Bus], Finding] | None, expected: bool) -> Finding | None:
     try:
         bus.transfer(address)
         if identify is None:
             return Finding(address, None, False, f"0x{address:02X}: something answers that SQAL does not know")
         return identify(bus)
     except NakError:
-        if identify is None:
+        if not expected:
             return None
         return Finding(address, None, False, f"0x{address:02X}: nothing answers (expected: {_EXPECTED[address]})")
+    except BusTimeoutError as error:
+        return Finding(address, None, False, f"0x{address:02X}: {error.reason}", stuck=True)
     except BusError as error:
         return Finding(address, None, False, f"0x{address:02X}: {error.reason}")
 

@@ -10,12 +10,14 @@ import random
 import signal
 import uuid
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from contract.bounds import Severity
 from contract.codec import decode, encode
-from contract.messages import Command, CommandResult, DesiredConfiguration, EventKind
+from contract.messages import Command, CommandResult, DesiredConfiguration, Event, EventKind
+from contract.sample import Reason
 from contract.topics import DeviceTopic
 from edge import calibration
 from edge.assemble import Assembler
@@ -23,7 +25,7 @@ from edge.calibration import CalibrationError
 from edge.clock import StepWatch, SystemClock
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
-from edge.rows import Kind, utc_from_ns
+from edge.rows import Kind, Stamp, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
 from edge.spool import Spool, SpoolLimits
@@ -31,6 +33,9 @@ from edge.twin import Twin
 from edge.uplink import Uplink
 from edge.world import LINE, World, open_world
 from quality.recipe import DEFAULT_RECIPE
+
+if TYPE_CHECKING:
+    from drivers.sim.timeline import Preset
 
 SAMPLER_STOP_S = 1.5  # the longest a read of a sensor may hold up a stop
 HEALTH_PERIODS = 3  # for so long the last word of a device is believed
@@ -57,6 +62,8 @@ class Agent:
         self.world: World = open_world(settings)
         if self._calibrations is None and self.world.show is None:
             raise CalibrationError(f"no calibration in {settings.state_dir}: run `sqal edge calibrate` first")
+        if self.world.player is not None:
+            self.world.player.on_change = self._on_played
         self.spool = Spool(
             settings.state_dir,
             clock=self.clock,
@@ -76,6 +83,7 @@ class Agent:
         )
         self.sampler = Sampler(
             bus=self.world.bus,
+            spectral_bus=None if self.world.spectral_bus is self.world.bus else self.world.spectral_bus,
             tof=self.world.tof,
             spectral=self.world.spectral,
             clock=self.clock,
@@ -205,15 +213,29 @@ class Agent:
             for name, value in (("kind", trouble.kind), ("advice", trouble.advice), ("rung", trouble.rung))
             if value
         }
-        self._append_event(kind, trouble.taken_ns, severity=severity, data=data)
+        reason = Reason(code=f"{trouble.chip} {trouble.kind}") if severity != "info" else None
+        self._append_event(kind, trouble.taken_ns, severity=severity, data=data, reason=reason)
         self._post(self._introduce_soon)
 
+    def _on_played(self, preset: "Preset", on: bool) -> None:
+        """A simulated fault begins or ends: said, so that nobody takes it for a real one."""
+        log.info("agent.simulated_fault", fault=preset.name, on=on)
+        data: dict[str, object] = {"fault": preset.name, "words": preset.words, "on": on}
+        self._append_event("simulated_fault", self.clock.monotonic_ns(), data=data)
+
     def _append_event(
-        self, kind: EventKind, taken_ns: int, *, severity: Severity = "info", data: dict[str, object]
+        self,
+        kind: EventKind,
+        taken_ns: int,
+        *,
+        severity: Severity = "info",
+        data: dict[str, object],
+        reason: Reason | None = None,
     ) -> None:
-        self.spool.append(
-            Kind.EVENT, taken_ns, lambda stamp: self.identity.event(stamp, kind, severity=severity, data=data)
-        )
+        def build(stamp: Stamp) -> Event:
+            return self.identity.event(stamp, kind, severity=severity, data=data, reason=reason)
+
+        self.spool.append(Kind.EVENT, taken_ns, build)
 
     def _tell_restart(self) -> None:
         """Every start is an event; one that found a damaged spool is a critical one."""

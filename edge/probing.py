@@ -1,53 +1,219 @@
-"""What is on the bus, and whether both sensors really deliver: for the person who has just wired them."""
+"""What is on the buses, and whether both sensors really deliver: for the person on a ladder beside the line.
 
-from dataclasses import dataclass
-from typing import Protocol
+`probe_world` takes seconds: who answers, and one frame of each. `self_test_world` takes each sensor apart, from its
+identity to its light. Both say what was found, and for what is wrong what to check first.
+"""
 
-from drivers.bus import BusError
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from drivers import as7341_selftest, vl53l8ch_selftest
+from drivers.bus import Bus, BusError
+from drivers.care import BusSpeed, care_for_spectral, care_for_tof
 from drivers.errors import DriverError
-from drivers.probe import AS7341_ADDRESS, VL53L8_ADDRESS, probe
-from edge.settings import Settings
-from edge.world import open_world
+from drivers.frames import SpectralFrame
+from drivers.life import ADVICE, Care, Kind, kind_of
+from drivers.probe import AS7341_ADDRESS, VL53L8_ADDRESS, Finding, probe, wrong_readings
+from drivers.steady import SteadyBus
+from edge.watch import DARK_ADVICE, GLARE_ADVICE
+from edge.world import World
+
+Frame = TypeVar("Frame")
+
+TOF, SPECTRAL = "VL53L8CH", "AS7341"
+ADDRESSES = {TOF: VL53L8_ADDRESS, SPECTRAL: AS7341_ADDRESS}
+RETRIED_MAX = 3  # a sensor that is not there is asked for, and asked again; more is a contact
+READINGS = 200
+LOOKS = 20  # frames of each; one might be luck
+COUNTS_MIN = 200  # with the lamp on, even an empty belt returns ten times as much
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One address of the bus. healthy: a sensor that SQAL uses, started, and a frame of it was read."""
+    """One thing that was looked at. address: None where it isn't about one chip. advice: "" where nothing is wrong."""
 
-    address: int
+    bus: str
+    address: int | None
     chip: str | None
     healthy: bool
     sentence: str
+    advice: str = ""
 
 
-class _Sensor(Protocol):
-    def start(self) -> None: ...
-    def read(self) -> object: ...
-    def stop(self) -> None: ...
+@dataclass(slots=True)
+class Report:
+    """All that was found, in order. healthy: whether SQAL can measure with it."""
+
+    findings: list[Checked] = field(default_factory=list[Checked])
+
+    @property
+    def healthy(self) -> bool:
+        """Both sensors were found, and nothing is wrong with either."""
+        well = {each.chip for each in self.findings if each.healthy}
+        return well >= {TOF, SPECTRAL} and not any(each.advice for each in self.findings)
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+        width = max((len(each.bus) for each in self.findings), default=0)
+        for each in self.findings:
+            yield f"{each.bus:{width}}  {'BAD' if each.advice else 'ok '}  {each.sentence}"
+            if each.advice:
+                yield f"{'':{width}}       what to do: {each.advice}"
 
 
-def probe_world(settings: Settings) -> list[Checked]:
-    """Look at every address, then start each fitting sensor and read one frame. Raises BusUnavailableError."""
-    world = open_world(settings)
-    sensors: dict[int, _Sensor] = {VL53L8_ADDRESS: world.tof, AS7341_ADDRESS: world.spectral}
-    found: list[Checked] = []
+def probe_world(world: World) -> Report:
+    """Look at every address, time the bus, then start each sensor and read some frames. Closes the buses."""
+    report = Report()
+    speed = BusSpeed()
     try:
-        for each in probe(world.bus):
-            sensor = sensors.get(each.address) if each.fit else None
-            trouble = None if sensor is None else _try(sensor)
-            healthy = sensor is not None and trouble is None
-            sentence = each.sentence if sensor is None else f"{each.sentence}; {trouble or 'a frame was read: healthy'}"
-            found.append(Checked(each.address, each.chip, healthy, sentence))
+        for bus, chips in _buses(world):
+            findings = probe(bus, [ADDRESSES[chip] for chip in chips])
+            stuck = bool(findings) and all(finding.stuck for finding in findings)
+            if stuck:
+                report.findings.append(_stuck(bus))
+                continue
+            for finding in findings:
+                report.findings += list(_look(world, bus, finding, speed))
+            report.findings += list(_refusals(bus))
     finally:
-        world.bus.close()
-    return found
+        world.close()
+    return report
 
 
-def _try(sensor: _Sensor) -> str | None:
+def self_test_world(world: World) -> Report:
+    """Every step of both self-tests; a sensor that does not answer ends its own part only. Closes the buses."""
+    report = Report()
     try:
-        sensor.start()
-        sensor.read()
-        sensor.stop()
-    except (DriverError, BusError) as error:
-        return f"but it fails: {error}"
+        for chip, bus, test in (
+            (TOF, world.bus, lambda: vl53l8ch_selftest.self_test(world.tof)),
+            (SPECTRAL, world.spectral_bus, lambda: as7341_selftest.self_test(world.spectral)),
+        ):
+            result = test()
+            name = _short(bus)
+            for step in result.steps:
+                advice = "" if step.ok else _advice_for(step.sentence)
+                sentence = f"{chip} {step.name}: {step.sentence}"
+                report.findings.append(Checked(name, ADDRESSES[chip], chip, result.ok, sentence, advice))
+        for bus, _ in _buses(world):
+            report.findings += list(_refusals(bus))
+    finally:
+        world.close()
+    return report
+
+
+def _stuck(bus: Bus) -> Checked:
+    sentence = f"nobody on {_short(bus)} can speak: a line is held low, the controller gave up waiting"
+    return Checked(_short(bus), None, None, False, sentence, ADVICE[Kind.STUCK_BUS])
+
+
+def _refusals(bus: Bus) -> Iterator[Checked]:
+    """A contact that is about to fail: everything arrived in the end."""
+    if isinstance(bus, SteadyBus) and bus.retried > RETRIED_MAX:
+        sentence = f"{bus.retried} transfers were refused and had to be sent again: a bad contact"
+        yield Checked(_short(bus), None, None, False, sentence, ADVICE[Kind.BUS])
+
+
+def _buses(world: World) -> list[tuple[Bus, tuple[str, ...]]]:
+    if world.bus is world.spectral_bus:
+        return [(world.bus, (TOF, SPECTRAL))]
+    return [(world.bus, (TOF,)), (world.spectral_bus, (SPECTRAL,))]
+
+
+def _look(world: World, bus: Bus, finding: Finding, speed: BusSpeed) -> Iterator[Checked]:
+    """A finding of the scan; for a sensor, what its frames say, and for the ranging one the speed of its bus."""
+    name = _short(bus)
+    if finding.stuck:
+        yield Checked(name, finding.address, None, False, finding.sentence, ADVICE[Kind.STUCK_BUS])
+        return
+    if not finding.fit:
+        unknown = finding.chip is None and "does not know" in finding.sentence
+        absent = "nothing answers" in finding.sentence
+        advice = "" if unknown else ADVICE[Kind.ABSENT if absent else Kind.WRONG_CHIP]
+        yield Checked(name, finding.address, finding.chip, False, finding.sentence, advice)
+        return
+    yield from _noise(bus, finding.address)
+    if finding.address == VL53L8_ADDRESS:
+        care = care_for_tof(world.tof, bus, speed)
+        yield _try(name, finding, care, world.tof.stop)
+        if speed.words is not None:
+            yield Checked(name, None, None, False, speed.words, SPEED_ADVICE)
+        elif speed.hz is not None:
+            yield Checked(name, None, None, False, f"{name} runs at {speed.hz / 1000:.0f} kHz: 15 Hz can be carried")
+    else:
+        care = care_for_spectral(world.spectral, bus)
+        yield _try(name, finding, care, world.spectral.stop)
+
+
+def _noise(bus: Bus, address: int) -> Iterator[Checked]:
+    """Whether bits arrive as they were sent; what a frame's checks find is a part of it only."""
+    try:
+        wrong = wrong_readings(bus, address, READINGS)
+    except BusError:
+        return  # the frames will tell
+    if wrong:
+        sentence = f"0x{address:02X}: {wrong} of {READINGS} readings of a constant arrived wrong: noise on the wire"
+        yield Checked(_short(bus), address, None, False, sentence, ADVICE[Kind.CORRUPT])
+
+
+def _try(bus: str, finding: Finding, care: Care[Frame], stop: Callable[[], None]) -> Checked:
+    """Start a sensor, read LOOKS frames, stop it; what went wrong last is what is told."""
+    good, error, complaint = 0, None, None
+    try:
+        care.start()
+        for _ in range(LOOKS):
+            try:
+                complaint = _complaint(care.read()) or complaint
+                good += 1
+            except (DriverError, BusError) as failure:
+                error = failure
+        stop()
+    except (DriverError, BusError) as failure:
+        error = failure
+    if error is not None:
+        sentence = f"{finding.sentence}: {good} of {LOOKS} frames were good; {error}"
+        return Checked(bus, finding.address, care.chip, False, sentence, ADVICE[kind_of(error)])
+    if complaint is not None:
+        sentence, advice = complaint
+        return Checked(bus, finding.address, care.chip, False, f"{finding.sentence}: {sentence}", advice)
+    return Checked(bus, finding.address, care.chip, True, f"{finding.sentence}: {good} frames were read, all good")
+
+
+def _complaint(frame: object) -> tuple[str, str] | None:
+    """What a frame says of the light, and what to check first; None where it is well."""
+    if not isinstance(frame, SpectralFrame):
+        return None
+    if frame.saturated:
+        return "light from outside saturates it", GLARE_ADVICE
+    if int(frame.counts.max()) < COUNTS_MIN and frame.led_ma:
+        return f"it counts {int(frame.counts.max())} at most with the lamp on: next to no light", DARK_ADVICE
     return None
+
+
+def _advice_for(sentence: str) -> str:
+    """What to check first after a failed step, whose sentence is all that is left of its error."""
+    return next((advice for words, advice in _WORDS if words in sentence), ADVICE[Kind.CHIP])
+
+
+SPEED_ADVICE = "set dtparam=i2c_arm_baudrate=1000000 in /boot/firmware/config.txt, then restart"
+_WORDS = (
+    ("too much light", GLARE_ADVICE),
+    ("lamp adds", DARK_ADVICE),
+    ("nothing answers", ADVICE[Kind.ABSENT]),
+    ("no acknowledge", ADVICE[Kind.ABSENT]),
+    ("held low", ADVICE[Kind.STUCK_BUS]),
+    ("timed out", ADVICE[Kind.STUCK_BUS]),
+    ("lost its", ADVICE[Kind.BROWN_OUT]),
+    ("identity", ADVICE[Kind.WRONG_CHIP]),
+    ("laser", ADVICE[Kind.LASER]),
+    ("checksum", ADVICE[Kind.FIRMWARE]),
+    ("carries", SPEED_ADVICE),
+    ("no new frame", ADVICE[Kind.STALE]),
+    ("holds", ADVICE[Kind.CORRUPT]),
+    ("returns", ADVICE[Kind.CORRUPT]),
+    ("must be", ADVICE[Kind.CORRUPT]),
+)
+
+
+def _short(bus: Bus) -> str:
+    return bus.name.removeprefix("/dev/")

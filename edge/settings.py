@@ -29,7 +29,9 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an agent is told.
 
-    device, site, line: who it is. bus: `sim` or `linux`; i2c_bus: the number in /dev/i2c-N. rate_hz: measurements a
+    device, site, line: who it is. bus: `sim`, `linux` or `replay`. i2c_bus: the number in /dev/i2c-N of both sensors;
+    i2c_bus_tof, i2c_bus_spectral: of one of them where they have a bus each (1 MHz for the VL53L8CH, 400 kHz for the
+    AS7341). capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a
     second of the bus's time; speed: how much faster than life that time runs (`sim` only). seed: of its world.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """
@@ -45,8 +47,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     broker_cert_file: Path | None = None
     broker_key_file: Path | None = None
     state_dir: Path
-    bus: Literal["sim", "linux"] = "linux"
+    bus: Literal["sim", "linux", "replay"] = "linux"
     i2c_bus: Annotated[int, Meta(ge=0, le=255)] = 1
+    i2c_bus_tof: Annotated[int, Meta(ge=0, le=255)] | None = None
+    i2c_bus_spectral: Annotated[int, Meta(ge=0, le=255)] | None = None
+    capture: Path | None = None
+    faults: str | None = None
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] = 1.0
     speed: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
     seed: Annotated[int, Meta(ge=0)] = 0
@@ -61,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.bus != "sim" and self.speed != 1.0:
             raise ValueError("speed is for the simulated bus: real sensors keep real time")
+        if self.bus != "sim" and self.faults is not None:
+            raise ValueError("faults are for the simulated bus: real sensors bring their own")
+        if (self.bus == "replay") != (self.capture is not None):
+            raise ValueError("bus replay and capture come together or not at all")
         if (self.broker_cert_file is None) != (self.broker_key_file is None):
             raise ValueError("broker_cert_file and broker_key_file come together or not at all")
 

@@ -24,6 +24,8 @@ BELT_MM = 5.0  # a zone so near to the belt's plane shows the belt
 RETURN_FLAGGED = 0.80  # of the belt's light at calibration: below, samples carry the flag …
 RETURN_REFUSED = 0.50  # … and below this nothing is graded
 DIRTY = "window_dirty"
+GLARE_ADVICE = "close the shroud, and look for sunlight, a welder or a new lamp nearby"
+DARK_ADVICE = "look whether the lamp is lit; then its cable, then the window"
 
 
 @dataclass(slots=True)
@@ -54,10 +56,8 @@ class Watch:
     def __init__(self, belt_signal_kcps: NDArray[np.float64] | None) -> None:
         self.belt_return: float | None = None  # of the light that the belt returned at calibration, where it is seen
         self._belt = belt_signal_kcps
-        self._glare = _Watched(
-            AS7341, "glare", "close the shroud, and look for sunlight, a welder or a new lamp nearby"
-        )
-        self._dark = _Watched(AS7341, "no light", "look whether the lamp is lit; then its cable, then the window")
+        self._glare = _Watched(AS7341, "glare", GLARE_ADVICE)
+        self._dark = _Watched(AS7341, "no light", DARK_ADVICE)
         self._window = _Watched(VL53L8CH, "dirty window", "clean the windows and the belt, then calibrate if it stays")
 
     @property

@@ -1,55 +1,133 @@
-"""The sensors that the settings ask for, real or simulated, on the bus that leads to them.
+"""The sensors that the settings ask for, real, simulated or replayed, on the buses that lead to them.
 
 The simulation is imported only when it is asked for: a Raspberry Pi loads no scene.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from drivers.as7341 import As7341
 from drivers.bus import Bus, RealClock
 from drivers.registry import open_bus
+from drivers.steady import SteadyBus
 from drivers.vl53l8ch import Vl53l8ch
-from edge.settings import Settings
+from edge.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from drivers.sim.timeline import Player
 
 EMPTY_BELT, BLACK_CAP, WHITE_TILE, LINE = "empty belt", "black cap", "white tile", "line"
 TARGETS = (EMPTY_BELT, BLACK_CAP, WHITE_TILE, LINE)  # what a calibration asks to have under the sensors
+TOF_BUS_HZ, SPECTRAL_BUS_HZ = 1_000_000, 400_000  # each chip's most: fast mode plus, and fast mode
 
 Show = Callable[[str], None]
+Wrap = Callable[[Bus], Bus]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One bus with both sensors. show: puts a target under the sensors; None where only a person can.
+    """Both sensors and their buses, `bus` for the ranging one; where they share one, `spectral_bus` is the same.
 
-    white_reflectance: of the white tile that `show` offers, 0 to 1.
+    show: puts a target under the sensors; None where only a person can. white_reflectance: of the white tile that
+    `show` offers, 0 to 1. player: plays the faults that were asked for, in a simulation.
     """
 
     bus: Bus
+    spectral_bus: Bus
     tof: Vl53l8ch
     spectral: As7341
     show: Show | None = None
     white_reflectance: float = 0.98
+    player: "Player | None" = None
+
+    @property
+    def buses(self) -> tuple[Bus, ...]:
+        """One or two."""
+        return (self.bus,) if self.bus is self.spectral_bus else (self.bus, self.spectral_bus)
+
+    def close(self) -> None:
+        """Close the buses."""
+        for bus in self.buses:
+            bus.close()
 
 
-def open_world(settings: Settings) -> World:
-    """Open the bus; nothing is sent yet. Raises BusUnavailableError."""
+def as_it_is(bus: Bus) -> Bus:
+    """No wrapping."""
+    return bus
+
+
+def open_world(settings: Settings, *, wrap: Wrap = as_it_is, faults_at_once: bool = False) -> World:
+    """Open the buses; nothing is sent yet. Raises BusUnavailableError, CaptureError or SettingsError.
+
+    wrap: put between each bus and its driver. faults_at_once: without the time that a first start needs in good health.
+    """
     if settings.bus == "sim":
-        return _simulated(settings)
-    bus = open_bus("linux", f"/dev/i2c-{settings.i2c_bus}", RealClock())
-    return World(bus, Vl53l8ch(bus), As7341(bus))
+        return _simulated(settings, wrap, faults_at_once)
+    if settings.bus == "replay":
+        return _replayed(settings)
+    clock = RealClock()
+    tof_number = settings.i2c_bus if settings.i2c_bus_tof is None else settings.i2c_bus_tof
+    spectral_number = settings.i2c_bus if settings.i2c_bus_spectral is None else settings.i2c_bus_spectral
+    tof_bus = open_bus("linux", f"/dev/i2c-{tof_number}", clock)
+    spectral_bus = tof_bus if spectral_number == tof_number else open_bus("linux", f"/dev/i2c-{spectral_number}", clock)
+    return _with_drivers(tof_bus, spectral_bus, wrap)
 
 
-def _simulated(settings: Settings) -> World:
+def _with_drivers(
+    tof_bus: Bus,
+    spectral_bus: Bus,
+    wrap: Wrap,
+    *,
+    show: Show | None = None,
+    white_reflectance: float = 0.98,
+    player: "Player | None" = None,
+) -> World:
+    tof_steady = SteadyBus(wrap(tof_bus))
+    spectral_steady = tof_steady if spectral_bus is tof_bus else SteadyBus(wrap(spectral_bus))
+    drivers = Vl53l8ch(tof_steady), As7341(spectral_steady)
+    return World(tof_steady, spectral_steady, *drivers, show, white_reflectance, player)
+
+
+def _replayed(settings: Settings) -> World:
+    from drivers.capture import read_capture  # noqa: PLC0415  # only where somebody replays
+    from drivers.replay import ReplayBus, Script  # noqa: PLC0415
+
+    assert settings.capture is not None
+    header, records = read_capture(settings.capture)
+    script = Script(records)
+    buses = [ReplayBus(name, script, place) for place, name in enumerate(header.buses)]
+    return _with_drivers(buses[0], buses[-1], as_it_is)
+
+
+def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     from drivers.sim import scene as sim  # noqa: PLC0415  # see above
     from drivers.sim.as7341 import SimAs7341  # noqa: PLC0415
+    from drivers.sim.bus import SimBus  # noqa: PLC0415
     from drivers.sim.clock import PacedClock  # noqa: PLC0415
+    from drivers.sim.spoiled import Installation  # noqa: PLC0415
+    from drivers.sim.timeline import LEAD_S, Player, always, played  # noqa: PLC0415
+    from drivers.sim.troubles import Rig  # noqa: PLC0415
     from drivers.sim.vl53l8ch import SimVl53l8ch  # noqa: PLC0415
 
     clock = PacedClock(settings.speed)
     scene = sim.Scene(settings.seed)
-    chips = (SimVl53l8ch(clock, scene, settings.seed), SimAs7341(clock, scene, seed=settings.seed, unit_spread=0.05))
-    bus = open_bus("sim", "sim", clock, chips=chips)
+    place = Installation(scene)
+    tof_chip = SimVl53l8ch(clock, place, settings.seed)
+    spectral_chip = SimAs7341(clock, place, seed=settings.seed, unit_spread=0.05)
+    tof_bus, spectral_bus = SimBus("sim-tof", clock, TOF_BUS_HZ), SimBus("sim-spectral", clock, SPECTRAL_BUS_HZ)
+    tof_bus.attach(tof_chip)
+    spectral_bus.attach(spectral_chip)
+    player = None
+    if settings.faults is not None:
+        rng = random.Random(settings.seed)  # noqa: S311  # one seed is one run
+        rig = Rig((tof_bus, spectral_bus), tof_chip, spectral_chip, place, rng)
+        try:
+            timeline = always(settings.faults) if faults_at_once else played(settings.faults)
+        except ValueError as error:
+            raise SettingsError("faults", str(error)) from None
+        player = Player(rig, timeline, lead_s=0.0 if faults_at_once else LEAD_S)
     stages = {
         EMPTY_BELT: sim.BELT_ONLY,
         BLACK_CAP: sim.BLACK_CAP,
@@ -60,4 +138,4 @@ def _simulated(settings: Settings) -> World:
     def show(target: str) -> None:
         scene.stage = stages[target]
 
-    return World(bus, Vl53l8ch(bus), As7341(bus), show, sim.TILE_REFLECTANCE)
+    return _with_drivers(tof_bus, spectral_bus, wrap, show=show, white_reflectance=sim.TILE_REFLECTANCE, player=player)

@@ -19,6 +19,8 @@ from quality.recipe import TofRules
 Array = NDArray[np.float64]
 Kind = Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
 
+SAMPLING_RELATIVE_U = 0.4  # of the residual's variance: rows are 22 mm apart, and waves of 30 mm fall between them
+FORM_RELATIVE_U = 0.1  # of the variance that a smooth form is allowed
 TOP_PART = 0.7  # of the greatest height: below, the rim is smeared over a zone's width
 CELLS_FIT_MIN = 30
 HEIGHT_MIN_MM, HEIGHT_FULL_MM = 2.5, 10.0  # of an anomaly, and from where its severity is 1
@@ -75,14 +77,15 @@ def judge_map(heights: HeightMap, outline: Outline, *, noise_mm: float, rules: T
     variance = max(0.0, total - noise_mm**2 - form_mm**2)
     uniformity = 1.0 / (1.0 + variance / rules.roughness_half_mm**2)
     elements = max(4.0, count / READINGS_PER_ZONE_AREA)
-    variance_u = sqrt(2.0 / elements) * (noise_mm**2 + 2.0 * noise_mm * sqrt(variance)) + 0.1 * variance
+    noise_u = sqrt(2.0 / elements) * (noise_mm**2 + 2.0 * noise_mm * sqrt(variance))
+    variance_u = sqrt(noise_u**2 + (SAMPLING_RELATIVE_U * variance) ** 2 + (FORM_RELATIVE_U * form_mm**2) ** 2)
     light = np.log(np.maximum(heights.reflectance_pct[top], 1.0))
     shade = _residual(u, v, light, _BOWL)
     found = _spots(top, residual, shade, u, v, floor_mm=max(HEIGHT_MIN_MM, SIGMAS * noise_mm, 2.0 * form_mm))
     return MapSurface(
         roughness_mm=sqrt(variance),
         uniformity=uniformity,
-        uniformity_u=max(0.005, uniformity**2 / rules.roughness_half_mm**2 * variance_u),
+        uniformity_u=max(0.01, uniformity**2 / rules.roughness_half_mm**2 * variance_u),
         judged=True,
         anomalies=tuple(sorted(found, key=lambda spot: -spot.severity)[:ANOMALIES_MAX]),
     )

@@ -64,6 +64,7 @@ class FusionResult:
     """The verdict. final_score is rounded to four decimals before it is graded; `_u` is a standard uncertainty.
 
     grade_probability: that the true score has this grade. compliance_probability: that it is not REJECT.
+    is_compliant: not REJECT and, where the recipe guards, at least as probable as it asks.
     confidence_level: grade_probability times the valid part of the height picture. reasons: the gravest first.
     """
 
@@ -92,20 +93,27 @@ def fuse(tof: TofAnalysis, spectral: SpectralAnalysis, recipe: Recipe) -> Fusion
     score_u = hypot(recipe.weight_tof * tof.quality_score_u, recipe.weight_spectral * spectral.quality_score_u)
     grade = grade_of(score, limits)
     probability = grade_probability(score, score_u, grade, limits)
+    compliance = probability_above(score, score_u, limits.c)
+    least = recipe.compliance_probability_min
+    guarded = least is not None and grade != "REJECT" and compliance < least
+    reasons = _reasons(tof, spectral, recipe, score=score, grade=grade, probability=probability)
+    if guarded:
+        told = {"probability": round(compliance, 4), "limit": least or 0.0}
+        reasons = (reasons[0], Reason("guard_band", told), *reasons[1 : REASONS_MAX - 1])
     return FusionResult(
         final_score=score,
         final_score_u=score_u,
         final_grade=grade,
-        is_compliant=grade != "REJECT",
+        is_compliant=grade != "REJECT" and not guarded,
         grade_probability=probability,
-        compliance_probability=probability_above(score, score_u, limits.c),
+        compliance_probability=compliance,
         confidence_level=rounded_score(probability * tof.validity),
         tof_score=tof.quality_score,
         spectral_score=spectral.quality_score,
         weight_tof=recipe.weight_tof,
         weight_spectral=recipe.weight_spectral,
         recipe=recipe.label,
-        reasons=_reasons(tof, spectral, recipe, score=score, grade=grade, probability=probability),
+        reasons=reasons,
     )
 
 

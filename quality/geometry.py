@@ -24,10 +24,11 @@ Array = NDArray[np.float64]
 VALID_STATUS = np.zeros(256, dtype=bool)
 VALID_STATUS[[5, 6, 9, 10]] = True  # UM3109 table 4: valid, wrap-around unchecked, merged pulse, new target
 NOISE_PER_SIGMA = 0.6  # measured on an L8: temporal scatter is 0.31 to 0.92 of the sigma that the chip reports
-DETECTION_SIGMAS = 5.0  # 64 zones, and at least three connected ones: no false product in years
+DETECTION_SIGMAS = 3.5  # of three connected zones at once: by chance less than once in a hundred million frames
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
 BELT_ZONES_MIN = 8  # fewer free zones than these say nothing about the belt
 DENSITY_RELATIVE_U = 0.02
+SHAPE_RELATIVE_U = 0.028  # bodies of other make than the gauge body, and where the zones happen to fall on their rim
 SCORE_FLOOR = 0.05  # keeps relative uncertainties finite where a score is near 0
 RIM_PART_MAX = 0.75  # a border zone as high as this part of the next one inwards does not hold the product's rim
 TRACKED_BELT_U = 1.0 / 3.0  # what remains of the belt's uncertainty, tilt mostly, once its height is tracked
@@ -193,7 +194,7 @@ def _judge(
     volume, volume_u = _volume(picture, region, calibration)
     mass = volume * 1e-3 * recipe.density_g_cm3
     surface = _surface(picture, piece, calibration, recipe)
-    verdict = _score(surface, volume, volume_u, validity=_validity(picture, region), recipe=recipe)
+    verdict = score_tof(surface, volume, volume_u, validity=_validity(picture, region), recipe=recipe)
     avg_distance, std_distance = _mean_std(distance_mm[seen])
     _flag(picture, piece, product, surface)
     return TofAnalysis(
@@ -248,7 +249,9 @@ def _flag(picture: _Picture, piece: int, product: NDArray[np.bool_], surface: Su
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class Verdict:
+    """The ToF score, 0 to 1, with its standard uncertainty, and what it was made of."""
+
     volume_score: float
     validity: float
     score: float
@@ -260,7 +263,7 @@ def _validity(picture: _Picture, region: NDArray[np.bool_]) -> float:
     return min(1.0, float(picture.measured[region].mean()) / 0.9)
 
 
-def _score(surface: Surface, volume: float, volume_u: float, *, validity: float, recipe: Recipe) -> _Verdict:
+def score_tof(surface: Surface, volume: float, volume_u: float, *, validity: float, recipe: Recipe) -> Verdict:
     """Weighted geometric mean of uniformity and volume score: neither can make good for the other being zero."""
     rules = recipe.tof
     volume_score, slope = _volume_score(volume, recipe)
@@ -269,7 +272,7 @@ def _score(surface: Surface, volume: float, volume_u: float, *, validity: float,
         (rules.uniformity_weight * surface.uniformity_u / max(surface.uniformity, SCORE_FLOOR)) ** 2
         + (rules.volume_weight * slope * volume_u / max(volume_score, SCORE_FLOOR)) ** 2
     )
-    return _Verdict(volume_score, validity, rounded_score(score), min(0.5, score * relative_u))
+    return Verdict(volume_score, validity, rounded_score(score), min(0.5, score * relative_u))
 
 
 def _mean_std(values: Array) -> tuple[float, float]:
@@ -309,7 +312,8 @@ def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibr
     belt_u = calibration.belt_u_mm * (TRACKED_BELT_U if picture.tracked else 1.0)
     plane = float(area.sum()) * belt_u
     random = float((noise * noise + coverage * coverage + guessed * guessed).sum())
-    return volume, sqrt(random + plane**2 + (volume * calibration.volume_factor_u) ** 2)
+    scale = volume**2 * (calibration.volume_factor_u**2 + SHAPE_RELATIVE_U**2)
+    return volume, sqrt(random + plane**2 + scale)
 
 
 def _brightness(picture: _Picture, calibration: TofCalibration) -> float:

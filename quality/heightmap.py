@@ -63,15 +63,18 @@ def map_heights(
 
     def binned(values: Array) -> Array:
         flat = np.tile(values.ravel(), 2)
-        return np.bincount(index, weight * flat, minlength=count * 8)[: count * 8].reshape(count, 8)
+        sums = np.bincount(index, weight * flat, minlength=count * 8)[: count * 8].reshape(count, 8)
+        return sums.astype(np.float64)
 
     total = binned(np.ones_like(z))
     total = np.where(total > 0.05, total, np.nan)
     nodes, heights, colours = (binned(values) / total for values in (across, height, reflectance_pct))
     seen = np.isfinite(nodes).all(axis=1)
-    grid = np.arange(np.ceil(float(across.min()) / CELL_MM), np.floor(float(across.max()) / CELL_MM) + 1) * CELL_MM
+    first, last = int(np.ceil(float(across.min()) / CELL_MM)), int(np.floor(float(across.max()) / CELL_MM))
+    grid: Array = np.arange(first, last + 1, dtype=np.float64) * CELL_MM
     maps = _across(nodes[seen], grid, heights[seen], colours[seen])
-    return HeightMap(maps[0], maps[1], start + cell * np.flatnonzero(seen), grid)
+    lines: Array = np.flatnonzero(seen).astype(np.float64)
+    return HeightMap(maps[0], maps[1], start + cell * lines, grid)
 
 
 def _across(nodes: Array, grid: Array, *values: Array) -> list[Array]:

@@ -109,13 +109,18 @@ class SpectralRules:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a product is judged by. weight_tof and weight_spectral sum to 1; density_g_cm3 is for the mass estimate."""
+    """What a product is judged by. weight_tof and weight_spectral sum to 1; density_g_cm3 is for the mass estimate.
+
+    compliance_probability_min: None accepts what is not REJECT (simple acceptance, the producer's and the consumer's
+    risk shared); 0.95 accepts only what complies with at least that probability (guarded acceptance, JCGM 106 8.3).
+    """
 
     name: str = "foie-gras"
     version: int = 1
     weight_tof: float = 0.60
     weight_spectral: float = 0.40
     density_g_cm3: float = 0.947
+    compliance_probability_min: float | None = None
     grade_limits: GradeLimits = field(default_factory=GradeLimits)
     tof: TofRules = field(default_factory=TofRules)
     spectral: SpectralRules = field(default_factory=SpectralRules)
@@ -127,6 +132,8 @@ class Recipe:
         weights_ok = min(self.weight_tof, self.weight_spectral) >= 0.0
         weights_ok &= abs(self.weight_tof + self.weight_spectral - 1.0) <= WEIGHT_SUM_TOLERANCE
         require(weights_ok, "weight_tof", "and weight_spectral must not be negative and must sum to 1")
+        least = self.compliance_probability_min
+        require(least is None or 0.5 <= least < 1.0, "compliance_probability_min", "must be within 0.5..1")
         require(0.1 <= self.density_g_cm3 <= 10.0, "density_g_cm3", "must be within 0.1..10")
 
     @property

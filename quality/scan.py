@@ -37,6 +37,7 @@ STEP_MAX_MM = 15.0  # travel between frames: more would leave gaps between the f
 RAISED_MIN = 6  # zone readings above the threshold: three in each of two frames at least
 FREE_MIN = 40  # readings of the free belt needed to track its height
 SHIFT_U_MM = 0.05  # what remains of the belt's height after hundreds of readings: its unevenness
+SHAPE_RELATIVE_U = 0.013  # bodies of other make than the gauge body: what rim and shadow do differently (domes, caps)
 TRAVEL_RELATIVE_U = 0.002  # of an encoder's scale: the wear of its wheel
 RIM_HIGH = 0.5  # below this part of the greatest height a zone counts as rim
 
@@ -293,7 +294,7 @@ def _volume(
     guessed = footprint * np.where(found.measured[:, :, INNER], 0.0, 0.5 * np.abs(found.height[:, :, INNER]))
     belt_u = np.hypot(SHIFT_U_MM, calibration.belt_u_mm * (0.1 if found.tracked else 1.0))
     common = float(footprint.sum()) * float(belt_u)
-    scale = volume * np.hypot(calibration.volume_factor_u, travel_relative_u)
+    scale = volume * np.hypot(np.hypot(calibration.volume_factor_u, travel_relative_u), SHAPE_RELATIVE_U)
     variance_v = float((random * random).sum()) + float(guessed.sum()) ** 2 * 0.25 + common**2 + float(scale) ** 2
     return max(0.0, volume), sqrt(variance_v)
 

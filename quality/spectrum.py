@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 SHOT_COUNTS = 0.05  # variance per count; assumed, as the chip's data sheet states no shot noise
 ADC_NOISE = 5e-5  # standard deviation over full scale (DS000718)
 QUANTISATION = 0.3  # counts
-CHANNEL_U = 0.01  # filter centres differ by +-10 nm between chips: what a white tile cannot take out
+CHANNEL_U = 0.016  # filter centres differ by +-10 nm between chips: what a white tile cannot take out
 LEVEL_U = 0.02  # brightness common to all channels: distance and tilt of the surface
 GAIN_RATIO_U = 0.05  # gain steps are good to 10 % (DS000718): white and sample at different gains
 SETTINGS_TOLERANCE = 1e-3
@@ -342,5 +342,6 @@ def _unusable(flags: tuple[str, ...]) -> SpectralAnalysis:
         oxidation_index=0.0, oxidation_index_u=0.5, quality_score=0.0, quality_score_u=0.5, grade="REJECT",
         reflectance=(0.0,) * 10, haem_mm=0.0, haem_mm_u=0.0, methaem_fraction=0.0, yellow_mm=0.0, yellow_mm_u=0.0,
         scatter_ratio_log10=0.0, lightness=0.0, lightness_u=0.0,
-        a_star=0.0, a_star_u=0.0, b_star=0.0, b_star_u=0.0, delta_e=0.0, delta_e_u=0.0, ratio_red_nir=None, ratio_clear_nir=None, flags=flags,
+        a_star=0.0, a_star_u=0.0, b_star=0.0, b_star_u=0.0, delta_e=0.0, delta_e_u=0.0,
+        ratio_red_nir=None, ratio_clear_nir=None, flags=flags,
     )  # fmt: skip

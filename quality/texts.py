@@ -46,6 +46,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "Proche du grade {grade} (limite {limit}) ; probabilité du grade {probability}",
         "Close to grade {grade} (limit {limit}); probability of the grade {probability}",
     ),
+    "guard_band": (
+        "Conformité trop peu sûre : probabilité {probability} (exigée {limit})",
+        "Compliance not sure enough: probability {probability} (required {limit})",
+    ),
     "belt_shifted": ("Tapis déplacé depuis l'étalonnage", "Belt moved since calibration"),
     "surface_unjudged": ("Surface trop petite pour être jugée", "Surface too small to be judged"),
     "zones_filled": (

@@ -45,7 +45,7 @@ WIDTH_NM: Final = np.array([22.6, 45.7, 38.2, 37.5, 38.4, 46.9, 48.7])
 FILTER_U_NM: Final = 2.9 * (WIDTH_NM / np.array([30.0, 36.0, 39.0, 39.0, 40.0, 50.0, 52.0])) ** 2
 METHAEM_F2_RELATIVE_U = 0.5
 METHAEM_F1_F2_MM: Final = (110.0, 21.0)  # 1/(mM cm) per haem: our estimate of the flank of the Soret band
-OXYGENATED, OXYGENATED_U = 0.70, 0.20  # of the haem that is not oxidised, at a surface that lies in air
+OXYGENATED, OXYGENATED_U = 0.70, 0.16  # of the haem that is not oxidised, at a surface that lies in air
 POWER_U = 0.13  # of the exponent of scattering
 LIPID_SHARE, WATER_SHARE = 0.50, 0.33  # typical of foie gras; their absorption here is below 1 % of haem's
 BACKGROUND_RELATIVE_U = 0.4  # scattering is not known, so neither is fat and water relative to it
@@ -129,9 +129,9 @@ def fit_pigments(
         weighted = jacobian * weight
         normal = weighted @ jacobian.T + ridge
         normal[:3, :3] += np.diag(1e-9 * np.diag(normal)[:3] + 1e-9)
-        step = np.linalg.solve(normal, weighted @ residual + stiffness * (prior - unknowns))
+        step: Array = np.linalg.solve(normal, weighted @ residual + stiffness * (prior - unknowns)).astype(np.float64)
         unknowns = _within_bounds(unknowns, step)
-    covariance = np.linalg.inv(normal)
+    covariance: Array = np.linalg.inv(normal).astype(np.float64)
     return Fit(
         unknowns=unknowns,
         covariance=covariance,

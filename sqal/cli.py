@@ -85,6 +85,8 @@ main = LazyGroup(
         "cloud": Lazy("sqal.cli", "CLOUD", "Ingest and server.", "cloud"),
         "user": Lazy("sqal.commands.user", "user", "Who may log in.", "cloud"),
         "token": Lazy("sqal.commands.token", "token", "What programs show to the API.", "cloud"),
+        "doctor": Lazy("sqal.commands.doctor", "doctor", "Say in words what is wrong with a deployment.", "cloud"),
+        "pki": Lazy("sqal.commands.pki", "pki", "Certificates and access list of the broker.", "cloud"),
         "ledger": Lazy("sqal.commands.ledger", "ledger", "The ledger: keys, writer, verifier.", "cloud"),
         "db": Lazy("sqal.commands.db", "db", "The database's schema.", "cloud"),
     },

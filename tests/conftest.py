@@ -17,5 +17,6 @@ pytest_plugins = [
     "tests.kit.fix_line",
     "tests.kit.fix_serve",
     "tests.kit.fix_spool",
+    "tests.kit.fix_pki",
     "tests.kit.fix_ledger",
 ]

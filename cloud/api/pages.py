@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-from litestar import Request, Response, get
+from litestar import Request, Response, get, route
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
@@ -79,7 +79,7 @@ def _text(content: str, media_type: str, status: int = 200) -> Response[str]:
     return Response(content, media_type=f"{media_type}; charset=utf-8", status_code=status, headers=headers)
 
 
-@get(["/", "/{path:path}"], include_in_schema=False, opt=PUBLIC)
+@route(["/", "/{path:path}"], http_method=["GET", "HEAD"], include_in_schema=False, opt=PUBLIC)
 async def page(
     request: Request[Any, Any, Any], static_dir: NamedDependency[Path], path: FromPath[str] = "/"
 ) -> Response[bytes] | Response[str]:

@@ -1,23 +1,29 @@
 """What went wrong, on record: dead letters, gaps, events. Keyset pages, newest first."""
 
+import asyncio
 import base64
 import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from cloud.api.cursor import cursor_of, key_of
 from cloud.api.params import Before, DeviceFilter, SiteFilter, text_without_nul
-from cloud.api.problems import NotFoundError
-from cloud.api.rights import Rights
+from cloud.api.problems import ConflictError, NotFoundError, UnavailableError
+from cloud.api.rights import ADMIN, Rights
 from cloud.store.reader import Row, Store
 from contract.bounds import SEQ_MAX, DeviceId, Seq
+from contract.errors import ContractError
+from contract.topics import DeviceTopic, parse
+from messaging.client import Client
+from messaging.errors import MessagingError
 
 LIMIT_MAX = 200
+PUBLISH_S = 5.0
 PREVIEW_BYTES = 4096  # of a payload in a page; one letter by its id is whole
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[
@@ -34,6 +40,13 @@ class DeadLetters(msgspec.Struct, frozen=True):
     dead_letters: list[dict[str, Any]]
     next: int | None
     counts: list[dict[str, Any]]
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """When it was sent again; null where it was tidied away meanwhile."""
+
+    dead_letter_id: int
+    replayed_at: datetime | None
 
 
 class Gaps(msgspec.Struct, frozen=True):
@@ -97,6 +110,31 @@ async def dead_letter(store: NamedDependency[Store], dead_letter_id: LetterPath)
     if row is None:
         raise NotFoundError(f"there is no dead letter {dead_letter_id}")
     return _letter(row)
+
+
+@post(
+    "/dead-letters/{dead_letter_id:int}/replay", summary="Send one again", tags=["records"], opt=ADMIN, status_code=200
+)
+async def replay_dead_letter(
+    store: NamedDependency[Store], client: NamedDependency[Client], dead_letter_id: LetterPath
+) -> Replayed:
+    """Publish a dead letter once more, as it came; ingest judges it anew. Raises NotFoundError, ConflictError."""
+    row = await store.row("api_dead_letter", dead_letter_id=dead_letter_id)
+    if row is None:
+        raise NotFoundError(f"there is no dead letter {dead_letter_id}")
+    try:
+        topic = parse(row["topic"])
+    except ContractError as error:
+        raise ConflictError(f"its topic is none of ours: {error}") from error
+    if not isinstance(topic, DeviceTopic) or topic.kind not in ("sample", "event"):
+        raise ConflictError("only samples and events are ingested, so only they can be sent again")
+    try:
+        async with asyncio.timeout(PUBLISH_S):
+            await client.publish(str(topic), row["payload"])
+    except (MessagingError, TimeoutError) as error:
+        raise UnavailableError("the broker did not take it; try again later") from error
+    marked = await store.row("api_dead_letter_replayed", dead_letter_id=dead_letter_id)
+    return Replayed(dead_letter_id, None if marked is None else marked["replayed_at"])
 
 
 def _letter(row: Row) -> Row:

@@ -70,6 +70,17 @@ class Store:
         async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return await (await cursor.execute(self.queries[name], params)).fetchone()
 
+    async def chunks(self, name: str, size: int, /, **params: Any) -> AsyncGenerator[list[Row]]:
+        """The rows of the statement `name`, `size` at a time as they come from the database; none is kept."""
+        async with (
+            self._pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor(name="export", row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(self.queries[name], params)
+            while rows := await cursor.fetchmany(size):
+                yield rows
+
     async def run(self, name: str, /, **params: Any) -> int:
         """Run the statement `name`, which returns no rows; how many it touched."""
         async with self._pool.connection() as connection:

@@ -1,17 +1,14 @@
 """A register-level AS7341 that looks at a LightSource; drivers talk to it through a bus and can't tell.
 
-Modelled (DS000718, and the application note on the multiplexer): the register pointer with auto-increment, the two
-banks, reserved bits, the multiplexer with its RAM, chain and self-clearing command bit, auto-zero and integration on
-the bus clock, wait time, AVALID, latching by a read of ASTATUS, full scale, saturation flags, real gains, automatic
-gain, dark counts, noise, the lamp driver, thresholds and interrupt bits, sleep after interrupt, FIFO, flicker engine.
-Synchronised modes wait for an edge that no pin here delivers. Not in the data sheet, but what every known driver
-depends on: that AVALID falls with SP_EN, and that latched data are released then. Assumed: WLONG is 16 times, the
-pointer stays in the two bytes of the FIFO, the flicker engine's time (drivers.sim.as7341_flicker).
+Modelled (DS000718, and the application note on the multiplexer): all registers with their banks and reserved bits,
+the multiplexer, auto-zero, wait time and integration on the bus clock, latching, saturation, real gains, automatic
+gain, noise, the lamp driver, interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin
+here delivers. Not in the data sheet, but what every known driver depends on: that AVALID falls with SP_EN, and that
+latched data are released then. Assumed: WLONG is 16 times, the pointer stays in the two bytes of the FIFO.
 
 `violations` says in words what a driver did against the data sheet; the chip itself would not tell.
 """
 
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 from drivers.bus import Clock
 from drivers.sim import as7341_map as reg
 from drivers.sim.as7341_converters import COUNTS_MAX, convert
+from drivers.sim.as7341_defects import Defect
 from drivers.sim.as7341_fifo import THRESHOLDS, Fifo
 from drivers.sim.as7341_flicker import LISTEN_S, Stretch, listen
 from drivers.sim.as7341_interrupts import Thresholds, regulated
@@ -35,17 +33,6 @@ BUSY_NS: Final = 300_000  # INT_BUSY before
 DARK_MAX: Final = (3.0, 3.0, 3.0, 3.0, 3.0, 5.0)  # counts at gain 512 in 98 ms
 WINDOWS: Final = 3  # parts of an integration in each of which the light is looked at once
 WATCHED_MAX: Final = 256  # integrations made up for one by one when FIFO or thresholds want to see each
-
-
-class Defect(StrEnum):
-    """Ways in which a chip can be broken, or other than we believe, while it still answers."""
-
-    WRONG_IDENTITY = "wrong identity"
-    SMUX_STUCK = "multiplexer command never ends"
-    NEVER_VALID = "integration never ends"
-    VALID_STAYS = "AVALID stays set when measuring stops"
-    LAMP_DEAD = "the lamp gives no light"
-    SATURATED = "the analogue part is overloaded"
 
 
 class SimAs7341:

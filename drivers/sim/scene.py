@@ -138,7 +138,7 @@ class Scene:
         stand_off_mm: float = STAND_OFF_MM,
         stock: Stock | None = None,
         lighting: Lighting | None = None,
-        sampled: bool = False,
+        sampled: bool = True,
     ) -> None:
         """`seed` (>= 0) decides all pieces; `motion` is how the belt runs, stop and go by default.
 

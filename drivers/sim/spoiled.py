@@ -46,9 +46,9 @@ class Installation:
             self._clear, self._dimmed_by = view, self.transmission
         return self._dimmed
 
-    def spectrum(self, time_s: float, led_ma: float) -> Spectrum:
-        """What falls on the spectral sensor, in uW/cm2 per nm."""
-        lit = self.scene.spectrum(time_s, led_ma * self.lamp)
+    def spectrum(self, time_s: float, led_ma: float, window_s: float = 0.0) -> Spectrum:
+        """What falls on the spectral sensor, in uW/cm2 per nm; `window_s` as drivers.sim.light.LightSource says."""
+        lit = self.scene.spectrum(time_s, led_ma * self.lamp, window_s)
         lamp_and_back = self.transmission**2
         return lit * lamp_and_back + self.glare_uw_cm2 * hall() * self.transmission
 

@@ -27,7 +27,8 @@ TEND_S = 0.25
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where page and API are served."
 )
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder of its data.  [default: var/demo]")
-def demo(*, sites: int, speed: float, rate_hz: float, port: int, data: Path | None) -> None:
+@click.option("--faults", help="What goes wrong on the last device: theatre (one after the other) or one of its acts.")
+def demo(*, sites: int, speed: float, rate_hz: float, port: int, data: Path | None, faults: str | None) -> None:
     """Run the whole line here: database, broker, ingest, server, and an agent a site on simulated sensors."""
     stopping = threading.Event()
     running = threading.Event()
@@ -41,7 +42,9 @@ def demo(*, sites: int, speed: float, rate_hz: float, port: int, data: Path | No
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     try:
-        plan = Plan(data=(data or default_data()).resolve(), port=port, sites=sites, speed=speed, rate_hz=rate_hz)
+        plan = Plan(
+            data=(data or default_data()).resolve(), port=port, sites=sites, speed=speed, rate_hz=rate_hz, faults=faults
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     line = Line(plan, say=lambda text: click.echo(f"· {text}"))

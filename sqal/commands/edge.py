@@ -7,9 +7,10 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 import structlog
@@ -18,6 +19,10 @@ from drivers.bus import BusError
 from drivers.errors import DriverError
 from edge.settings import Settings, SettingsError, load
 from edge.spool_errors import SpoolError
+
+if TYPE_CHECKING:
+    from edge.probing import Report
+    from edge.world import World
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 COULD_NOT = 1
@@ -34,8 +39,16 @@ def _common(function: Function) -> Function:
     for option in reversed(
         (
             click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A TOML file."),
-            click.option("--bus", type=click.Choice(["sim", "linux"]), help="Simulated sensors, or /dev/i2c-N."),
+            click.option(
+                "--bus", type=click.Choice(["sim", "linux", "replay"]), help="Simulated, /dev/i2c-N, recorded."
+            ),
             click.option("--i2c-bus", type=int, help="N of /dev/i2c-N.  [default: 1]"),
+            click.option("--i2c-bus-tof", type=int, help="N for the VL53L8CH, where it has a bus of its own (1 MHz)."),
+            click.option("--i2c-bus-spectral", type=int, help="N for the AS7341, likewise (400 kHz)."),
+            click.option(
+                "--capture", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What a replay plays."
+            ),
+            click.option("--faults", help="What goes wrong on the simulated bus, such as brown-out, or theatre."),
             click.option("--seed", type=int, help="Of the simulated world.  [default: 0]"),
             click.option("--speed", type=float, help="Simulated seconds a second.  [default: 1]"),
             click.option("--device", help="Id of this device, such as ESP32_LL_01."),
@@ -81,26 +94,67 @@ def run(config: Path | None, broker: str | None, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
 def probe(config: Path | None, as_json: bool, **options: Any) -> None:
     """Say what is on the bus. Exit status 0 only when both sensors are there and healthy."""
-    defaults = {"device": "probe", "site": "XX", "state_dir": Path(os.devnull)}
-    settings = _settings(config, defaults | {key: value for key, value in options.items() if value is not None})
     from edge.probing import probe_world  # noqa: PLC0415  # as above
 
+    _examine(_bench_settings(config, options), probe_world, as_json)
+
+
+@edge.command()
+@_common
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
+def selftest(config: Path | None, as_json: bool, **options: Any) -> None:
+    """Test both sensors from their identity to their light. Exit status 0 only when all of it is well."""
+    from edge.probing import self_test_world  # noqa: PLC0415  # as above
+
+    _examine(_bench_settings(config, options), self_test_world, as_json)
+
+
+@edge.command()
+@_common
+@click.option("--of", "session", type=click.Choice(["probe", "selftest", "measure"]), default="measure")
+@click.option("--seconds", type=click.FloatRange(0.5, 3600.0), default=3.0, show_default=True, help="Of `measure`.")
+@click.option("--scene", default="", help="What lies before the sensors, in words; goes into the header.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to make.")
+def capture(config: Path | None, session: str, seconds: float, scene: str, out: Path, **options: Any) -> None:
+    """Record all bus traffic of a session, with its timing, to a file that --bus replay plays (docs/captures.md)."""
+    settings = _bench_settings(config, options)
+    from edge.capturing import record  # noqa: PLC0415  # as above
+
     try:
-        findings = probe_world(settings)
+        written = record(settings, out, session=session, seconds=seconds, scene=scene, now=datetime.now(UTC))
+    except (DriverError, BusError) as error:
+        _give_up(str(error), COULD_NOT)
+    except SettingsError as error:
+        _give_up(str(error), MISUSED)
+    except OSError as error:
+        _give_up(f"{out} cannot be written: {error.strerror}", COULD_NOT)
+    click.echo(f"{out}: {written} transfers, {out.stat().st_size} bytes")
+
+
+def _bench_settings(config: Path | None, options: dict[str, Any]) -> Settings:
+    """Of a command that sends nothing: who this device is does not matter."""
+    defaults = {"device": "probe", "site": "XX", "state_dir": Path(os.devnull)}
+    return _settings(config, defaults | {key: value for key, value in options.items() if value is not None})
+
+
+def _examine(settings: Settings, examine: "Callable[[World], Report]", as_json: bool) -> NoReturn:
+    """Open the sensors, examine them, say what was found and end."""
+    from edge.world import open_world  # noqa: PLC0415  # as above
+
+    try:
+        report = examine(open_world(settings, faults_at_once=True))
+    except SettingsError as error:
+        _give_up(str(error), MISUSED)
     except DriverError as error:
         _give_up(str(error), COULD_NOT)
-    healthy = sum(finding.healthy for finding in findings) == 2
     if as_json:
-        found = [
-            {"address": each.address, "chip": each.chip, "healthy": each.healthy, "sentence": each.sentence}
-            for each in findings
-        ]
-        click.echo(json.dumps({"bus": settings.bus, "healthy": healthy, "findings": found}))
+        findings = [asdict(each) for each in report.findings]
+        click.echo(json.dumps({"bus": settings.bus, "healthy": report.healthy, "findings": findings}))
     else:
-        for each in findings:
-            click.echo(each.sentence)
-        click.echo("both sensors are healthy" if healthy else "not ready: both sensors must answer")
-    sys.exit(0 if healthy else COULD_NOT)
+        for line in report.lines():
+            click.echo(line)
+        click.echo("both sensors are healthy" if report.healthy else "not ready: see what is marked BAD")
+    sys.exit(0 if report.healthy else COULD_NOT)
 
 
 @edge.command()
@@ -131,7 +185,7 @@ def calibrate(config: Path | None, white_reflectance: float, **options: Any) -> 
         _give_up(str(error), COULD_NOT)
     finally:
         if world is not None:
-            world.bus.close()
+            world.close()
     click.echo(f"calibrated: {found.tof.id}, {found.spectral.id}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cloud.ingest import IngestStoppedError, run_ingest
+from cloud.logs import configure_logs
 from cloud.settings import Settings, SettingsError, load_settings
 from sqal.resources import resource_path
 
@@ -21,6 +22,7 @@ GARBAGE_THRESHOLD = 100_000  # objects made and not freed before the collector l
 def ingest(file: Path | None) -> None:
     """Store what the devices send: one active ingester per shard, further ones stand by."""
     try:
+        configure_logs()
         settings = load_settings(file, os.environ)
         asyncio.run(_run(settings))
     except (SettingsError, IngestStoppedError) as error:

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from cloud.app import ServeError, run_serve
+from cloud.logs import configure_logs
 from cloud.settings import SettingsError, load_settings
 from cloud.store.queries import Queries
 from sqal.resources import resource_path
@@ -19,6 +20,7 @@ from sqal.resources import resource_path
 def serve(file: Path | None, host: str | None, port: int | None) -> None:
     """Serve REST, WebSockets and the dashboard until Ctrl-C."""
     try:
+        configure_logs()
         settings = load_settings(file, os.environ)
         asked = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
         api = msgspec.structs.replace(settings.api, **asked)

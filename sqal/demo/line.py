@@ -144,6 +144,8 @@ class Line:
     def _start_edge(self, lots: dict[str, int]) -> None:
         sites = self.plan.all_sites()
         self.say(f"starting {len(sites)} edge agents on simulated sensors")
+        if self.plan.stage is not None:
+            self.say(f"{self.plan.stage} plays {self.plan.faults}: its events say what goes wrong, and when it is over")
         for site in sites:
             self.supervisor.run(site.device, STAGE_EDGE, lambda site=site: self._edge(site, lots[site.device]))
 
@@ -170,6 +172,8 @@ class Line:
             "seed": str(site.seed),
             "lot": str(lot_id),
         }
+        if site.device == self.plan.stage and self.plan.faults is not None:
+            options["faults"] = self.plan.faults
         words = [word for key, value in options.items() for word in (f"--{key}", value)]
         return self._sqal(site.device, "edge", "run", *words)
 

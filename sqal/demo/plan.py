@@ -4,6 +4,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from drivers.sim.timeline import names
+
 SITES_MAX = 99  # a site code has two characters; further sites are numbered
 SPEED_MAX = 100.0  # two cores carry about 200 samples/s; more speed only makes ticks be missed, and counted
 NAMED_SITES = (("LL", "Bretagne"), ("LS", "Pays de Loire"), ("MT", "Maubourguet"))  # the customer's three
@@ -23,7 +25,8 @@ class Site:
 class Plan:
     """A demo: how many sites, how fast, where it listens and keeps its data.
 
-    speed: simulated seconds a second, above 0 to 100. rate_hz: samples a simulated second and device.
+    speed: simulated seconds a second, above 0 to 100. rate_hz: samples a simulated second and device. faults: what goes
+    wrong on the last device while the others run on: a name of drivers.sim.timeline, None for nothing.
     """
 
     data: Path
@@ -31,17 +34,25 @@ class Plan:
     sites: int = 3
     speed: float = 1.0
     rate_hz: float = 1.0
+    faults: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.sites <= SITES_MAX:
             raise ValueError(f"--sites is {self.sites}, must be 1 to {SITES_MAX}")
         if not 0 < self.speed <= SPEED_MAX:
             raise ValueError(f"--speed is {self.speed:g}, must be above 0 and at most {SPEED_MAX:g}")
+        if self.faults is not None and self.faults not in names():
+            raise ValueError(f"--faults is {self.faults!r}, must be one of {', '.join(names())}")
 
     @property
     def url(self) -> str:
         """Where the page is."""
         return f"http://localhost:{self.port}"
+
+    @property
+    def stage(self) -> str | None:
+        """The device that plays the faults, None where nothing goes wrong."""
+        return None if self.faults is None else self.all_sites()[-1].device
 
     def all_sites(self) -> list[Site]:
         """The customer's three sites first, then numbered ones."""

@@ -41,3 +41,7 @@ WHERE (%(time)s::TIMESTAMPTZ IS NULL OR (time, device_id, boot_id, seq)
     AND (%(kind)s::TEXT IS NULL OR kind = %(kind)s)
 ORDER BY time DESC, device_id DESC, boot_id DESC, seq DESC
 LIMIT %(limit)s;
+
+-- name: api_dead_letter_replayed
+-- A dead letter was sent again.
+UPDATE sqal_dead_letters SET replayed_at = NOW() WHERE dead_letter_id = %(dead_letter_id)s RETURNING replayed_at;

@@ -97,3 +97,39 @@ ORDER BY time DESC LIMIT 100;
 SELECT * FROM sqal_sensor_samples_json
 WHERE ingested_at >= %(start)s AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY ingested_at, time LIMIT %(limit)s;
+
+-- name: api_export
+-- Samples of a period for a table program: no matrices.
+SELECT time, sample_id, device_id, site_code, line, lot_id, piece_id, origin, hist, recipe, vl53l8ch_volume_mm3,
+    vl53l8ch_mass_g, vl53l8ch_surface_uniformity, vl53l8ch_quality_score, vl53l8ch_grade, as7341_freshness_index,
+    as7341_fat_quality_index, as7341_oxidation_index, as7341_quality_score, fusion_final_score, fusion_final_score_u,
+    fusion_final_grade, fusion_is_compliant, fusion_grade_probability, array_to_string(quality_flags, ' ') AS quality_flags
+FROM sqal_sensor_samples
+WHERE time >= %(start)s AND time < %(end)s AND (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
+ORDER BY time DESC LIMIT %(limit)s;
+
+-- name: api_insert_device
+-- A new device in the registry.
+INSERT INTO sqal_devices (device_id, device_name, firmware_version, site_code, line, status, config_profile, location)
+VALUES (%(device_id)s, %(device_name)s, %(firmware_version)s, %(site_code)s, %(line)s, %(status)s, %(config_profile)s,
+    %(location)s)
+ON CONFLICT (device_id) DO NOTHING RETURNING *;
+
+-- name: api_update_device
+-- Change a device; what is not given stays.
+UPDATE sqal_devices SET
+    device_name = COALESCE(%(device_name)s::TEXT, device_name), site_code = COALESCE(%(site_code)s::TEXT, site_code),
+    line = COALESCE(%(line)s::TEXT, line), status = COALESCE(%(status)s::TEXT, status),
+    config_profile = COALESCE(%(config_profile)s::TEXT, config_profile),
+    firmware_version = COALESCE(%(firmware_version)s::TEXT, firmware_version),
+    location = COALESCE(%(location)s::TEXT, location)
+WHERE device_id = %(device_id)s RETURNING *;
+
+-- name: api_sites
+-- Sites with their devices counted.
+SELECT s.code AS site_code, s.nom AS name, COUNT(d.device_id) AS devices,
+    COUNT(d.device_id) FILTER (WHERE d.status = 'active') AS active_devices, MAX(d.last_seen) AS last_seen
+FROM sites_euralis s LEFT JOIN sqal_devices d ON d.site_code = s.code
+WHERE %(sites)s::TEXT[] IS NULL OR s.code = ANY (%(sites)s::TEXT[])
+GROUP BY s.code, s.nom ORDER BY s.code;

@@ -105,27 +105,29 @@ async def test_24_hours_are_24_hours_and_not_whole_hours(served: Served, store: 
 
 
 async def test_a_sample_is_the_flat_row_with_nested_matrices(served: Served, store: Database) -> None:
-    put_samples(store.dsn, [sample_row(ago(minutes=1), sample_id="test-001")])
+    at = ago(minutes=1)
+    put_samples(store.dsn, [sample_row(at, sample_id="test-001")])
     latest = await ok(served, "samples/latest")
     assert set(latest) >= SAMPLE_KEYS
     assert latest["vl53l8ch_distance_matrix"] == [[100 + row] * 7 + [None] for row in range(8)]
     assert latest["as7341_channels"] == COUNTS
     assert latest["vl53l8ch_volume_mm3"] == 50000.5
     assert latest["fusion_final_score"] == 0.89
-    assert latest["time"] == ago(minutes=1).isoformat().replace("+00:00", "Z")
+    assert latest["time"] == at.isoformat().replace("+00:00", "Z")
     assert latest["site_code"] == "LL"
     assert await ok(served, "samples/latest", device_id="ESP32_LL_01") == latest
 
 
 async def test_the_newest_of_samples_with_one_id_and_its_namesakes(served: Served, store: Database) -> None:
+    older = ago(minutes=5)
     rows = [
         sample_row(ago(minutes=1), sample_id="MG/1", device_id="ESP32_LS_01"),
-        sample_row(ago(minutes=5), sample_id="MG/1"),
+        sample_row(older, sample_id="MG/1"),
     ]
     put_samples(store.dsn, rows)
     found = await ok(served, "samples/MG%2F1")
     assert found["device_id"] == "ESP32_LS_01"
-    assert found["others"] == [{"time": ago(minutes=5).isoformat().replace("+00:00", "Z"), "device_id": "ESP32_LL_01"}]
+    assert found["others"] == [{"time": older.isoformat().replace("+00:00", "Z"), "device_id": "ESP32_LL_01"}]
 
 
 async def test_samples_of_a_period(served: Served, four_samples: list[dict[str, Any]]) -> None:

@@ -163,7 +163,12 @@ def test_a_frame_takes_two_integrations_and_little_more(rig: Rig) -> None:
     before_ns, transfers = rig.clock.monotonic_ns(), rig.bus.transfers
     rig.driver.read()
     assert 130e6 < rig.clock.monotonic_ns() - before_ns < 145e6
-    assert rig.bus.transfers - transfers == 15
+    assert rig.bus.transfers - transfers == 17
+    single = As7341(rig.bus, double_read=False)
+    single.start()
+    transfers, wire_bytes = rig.bus.transfers, rig.bus.wire_bytes
+    single.read()
+    assert (rig.bus.transfers - transfers, rig.bus.wire_bytes - wire_bytes) == (15, 121)
 
 
 def test_stop_puts_the_lamp_out_and_the_chip_to_sleep(rig: Rig) -> None:

@@ -164,3 +164,18 @@ def test_a_recipe_that_cannot_be_is_refused_by_field(field: str, make: object) -
     with pytest.raises(QualityError) as caught:
         make()
     assert caught.value.field == field
+
+
+@given(score=scores, least=st.floats(0.5, 0.99))
+def test_a_guarded_recipe_accepts_only_what_surely_complies(score: float, least: float) -> None:
+    tof = replace(TOF, quality_score=score, quality_score_u=0.05)
+    light = replace(LIGHT, quality_score=score, quality_score_u=0.05)
+    plain = fuse(tof, light, GOOD_VOLUME)
+    guarded = fuse(tof, light, replace(GOOD_VOLUME, compliance_probability_min=least))
+    assert isinstance(plain, FusionResult)
+    assert isinstance(guarded, FusionResult)
+    assert guarded.final_grade == plain.final_grade
+    assert guarded.is_compliant == (plain.is_compliant and plain.compliance_probability >= least)
+    assert ("guard_band" in [reason.code for reason in guarded.reasons]) == (
+        plain.is_compliant and not guarded.is_compliant
+    )

@@ -54,8 +54,8 @@ def test_pigments_come_back_from_a_clean_spectrum(mixture: dict[str, float]) -> 
     found = judge(reflectance(**mixture))
     relative = DEFAULT_RECIPE.spectral.scatter_reference_per_cm / mixture["scatter"]
     assert found.usable
-    assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.08)
-    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.12)  # oxygenation is not known
+    assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.15)
+    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.15)  # oxygenation is not known
     assert found.oxidation_index == pytest.approx(found.methaem_fraction, abs=1e-4)
 
 

@@ -1,5 +1,7 @@
 """The pigment fit against its own model: exact spectra come back, nothing is negative, doubts are carried."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +56,7 @@ def test_more_of_a_pigment_is_found_as_more(pigment: int) -> None:
         mixture = [0.06, 0.03, 0.01]
         mixture[pigment] = float(amount)
         found.append(float(fit(spectrum_of((mixture[0], mixture[1], mixture[2]))).unknowns[pigment]))
-    assert all(later > earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(found))
 
 
 def test_a_less_certain_light_leaves_more_doubt() -> None:

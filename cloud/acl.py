@@ -1,0 +1,43 @@
+"""The broker's access list, made from the device registry: one subtree for each device, nothing else.
+
+Mosquitto's patterns know the user and the client id but not the site, so each device is written out. What is not
+granted is denied. Services are users of their own: ingest stores and answers, serve looks and forwards.
+"""
+
+from collections.abc import Iterable
+
+from cloud.store.samples import Place
+from contract.topics import ALL_HOSTS, ROOT, TopicClass, device_topic
+
+UP: tuple[TopicClass, ...] = ("sample", "raw", "result", "event", "state", "meta", "health")
+DOWN: tuple[TopicClass, ...] = ("receipt", "error")
+HEAD = """\
+# Made by `sqal pki acl` from the device registry. Do not edit: the next device overwrites it.
+# What is not granted here is denied.
+
+user sqal-ingest
+topic readwrite {root}/#
+
+user sqal-serve
+topic read {root}/#
+topic write {root}/+/+/+/sample
+topic write {root}/+/+/+/event
+topic write {root}/+/+/+/cfg/desired
+topic write {root}/+/+/+/cmd/#
+"""
+
+
+def acl_text(places: Iterable[Place]) -> str:
+    """The access list for the devices at `places`. Raises TopicError for a name that is no segment."""
+    return "\n".join([HEAD.format(root=ROOT), *map(_of_device, places)])
+
+
+def _of_device(place: Place) -> str:
+    device = place.device_id
+    lines = [f"user {device}"]
+    lines += [f"topic write {device_topic(place.site_code, place.line, device, kind)}" for kind in UP]
+    lines += [f"topic read {device_topic(place.site_code, place.line, device, kind)}" for kind in DOWN]
+    own = f"{ROOT}/{place.site_code}/{place.line}/{device}"
+    lines += [f"topic write {own}/cfg/reported", f"topic read {own}/cfg/desired"]
+    lines += [f"topic read {own}/cmd/#", f"topic write {own}/res/+", f"topic read {ALL_HOSTS}", ""]
+    return "\n".join(lines)
