@@ -13,12 +13,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import msgspec
 import psycopg
@@ -70,7 +70,7 @@ class Rig:
 
 
 @contextmanager
-def rig(folder: Path) -> Iterator[Rig]:
+def rig(folder: Path) -> Generator[Rig]:
     """Start PostgreSQL (with fsync) and Mosquitto in `folder`, migrated; end both."""
     postgres = start_postgres(data=folder / "postgres", port=free_port())
     try:
@@ -231,7 +231,7 @@ async def copy_by_hand(rig: Rig, found: Sequence[Sample]) -> float:
     """Seconds for rows that are built already, by the same two statements, into an empty table of the same shape."""
     queries = Queries(resource_path("sql") / "queries")
     rows = [sample_row(n % BATCH, each, PLACE, []) for n, each in enumerate(found)]
-    insert = cast("LiteralString", queries["insert_samples"].replace("INTO sqal_sensor_samples", "INTO bare_samples"))
+    insert = queries["insert_samples"].replace("INTO sqal_sensor_samples", "INTO bare_samples")
     rig.run("DROP TABLE IF EXISTS bare_samples")
     rig.run("CREATE TABLE bare_samples (LIKE sqal_sensor_samples INCLUDING ALL)")
     connection = await open_session(rig.dsn, queries)

@@ -12,6 +12,7 @@ import pytest
 
 from cloud.commit import Message, Refused, Rules, Stored, commit
 from cloud.judge import judge
+from cloud.store.maintain import maintain
 from cloud.store.migrate import migrate, status
 from cloud.store.queries import Queries
 from cloud.store.session import Connection, open_session, read_registry
@@ -104,4 +105,14 @@ async def test_the_whole_store_on_timescaledb(timescale: str, store: Database) -
     assert value(timescale, "SELECT count(*) FROM sqal_sensor_samples") == 31
     old = await commit_all(as_bytes(sample(31, at=now - timedelta(days=20))))
     assert [isinstance(each, Stored) and not each.is_new for each in old] == [True]
+
+    # Late data, into a compressed chunk, reaches the aggregates.
+    late = await commit_all(as_bytes(sample(40, at=now - timedelta(days=20, minutes=1), score=0.5)))
+    assert [isinstance(each, Stored) and each.is_new for each in late] == [True]
+    done = maintain(timescale, queries, now=now, dead_letter_days=30, dead_letter_bytes=1 << 30)
+    assert done.aggregates_refreshed == 2
+    days = "SELECT sum(sample_count) FROM sqal_daily_stats WHERE bucket BETWEEN %s AND %s"
+    assert value(timescale, days, now - timedelta(days=22), now - timedelta(days=19)) == 2
+    materialized = "SELECT sum(total_samples) FROM sqal_site_stats WHERE bucket < now() - INTERVAL '19 days'"
+    assert value(timescale, materialized) == 2
     await commit_all.connection.close()
