@@ -31,6 +31,7 @@ from cloud.api.records import dead_letter, dead_letters, events, gaps
 from cloud.api.samples import SamplesController
 from cloud.api.sensors import sensors
 from cloud.api.stats import StatsController
+from cloud.api.traceability import traceability
 from cloud.clock import Clock, SystemClock
 from cloud.gateway import Gateway
 from cloud.hub import Hub
@@ -93,13 +94,13 @@ def create_app(
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Litestar(
-        route_handlers=[_api(), sensors, realtime, docs, docs_start, page],
+        route_handlers=[_api(), traceability(settings), sensors, realtime, docs, docs_start, page],
         dependencies={
             name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__
         },
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
-        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST"]),
+        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST", "PUT"]),
         openapi_config=OpenAPIConfig(
             title="SQAL",
             version=version("sqal"),

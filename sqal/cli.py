@@ -84,6 +84,8 @@ main = LazyGroup(
         "spool": Lazy("sqal.commands.spool", "spool", "Look into a device's spool.", "edge"),
         "cloud": Lazy("sqal.cli", "CLOUD", "Ingest and server.", "cloud"),
         "ledger": Lazy("sqal.commands.ledger", "ledger", "The ledger: keys, writer, verifier.", "cloud"),
+        "certificate": Lazy("sqal.commands.certificate", "certificate", "Verify certificates of lots.", "cloud"),
+        "lots": Lazy("sqal.commands.lots", "lots", "Lots from a CSV file.", "cloud"),
         "db": Lazy("sqal.commands.db", "db", "The database's schema.", "cloud"),
     },
 )
