@@ -30,7 +30,7 @@ from contract.chain import (
     moment_of,
     verify_inclusion,
 )
-from contract.checkpoint import Check, Checkpoint, PublicKey, verify_note
+from contract.checkpoint import Check, Checkpoint, PublicKey, parse_key, verify_note
 from contract.record import decode_record
 
 FORMAT = "sqal.certificate/1"
@@ -90,9 +90,12 @@ class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibrations: list[str]
     recipes: list[str]
     digest: str
+    verify_url: str
 
 
-def summarise(records: Sequence[bytes], *, subject: str, lot_id: int, lot: str, site: str, total: int) -> Summary:
+def summarise(
+    records: Sequence[bytes], *, subject: str, lot_id: int, lot: str, site: str, total: int, verify_url: str
+) -> Summary:
     """Sum up samples; the same records give the same figures everywhere. Raises CertificateError, ChainError."""
     if not records:
         raise CertificateError("there is no sample to certify")
@@ -124,6 +127,7 @@ def summarise(records: Sequence[bytes], *, subject: str, lot_id: int, lot: str, 
         calibrations=_names(rows, "calibration_tof", "calibration_spectral"),
         recipes=_names(rows, "recipe"),
         digest=digest.hexdigest(),
+        verify_url=verify_url,
     )
 
 
@@ -180,6 +184,8 @@ def check(document: Document, keys: Sequence[PublicKey], verify: Check) -> tuple
         _included(document.statement, checkpoint)
         if entry.subject != summary.subject or entry.lot_id != summary.lot_id:
             raise CertificateError("its statement names another subject than its entry")
+        if document.verify_url != summary.verify_url or parse_key(document.key) not in keys:
+            raise CertificateError("its page or its key is not the one that was stated")
         records = [_bytes(record) for record in document.records]
         _check_samples(document, checkpoint, records, summary.lot_id)
         said = summarise(
@@ -189,6 +195,7 @@ def check(document: Document, keys: Sequence[PublicKey], verify: Check) -> tuple
             lot=summary.lot,
             site=summary.site,
             total=summary.total,
+            verify_url=summary.verify_url,
         )
     except ChainError as error:
         raise CertificateError(str(error)) from error

@@ -16,7 +16,7 @@ from cloud.certificate import (
     summarise,
 )
 from cloud.ledger_queue import LedgerEvent, canonical_json, queue_event
-from cloud.ledger_read import named_keys, prove, wait_for_entry
+from cloud.ledger_read import flush_lot, named_keys, prove, wait_for_entry
 from cloud.settings import LedgerSettings
 from cloud.store.reader import Row, Store
 from contract.chain import ChainError, EventEntry, SamplesEntry, decode_entry, moment_of
@@ -30,6 +30,7 @@ async def issue(
     store: Store, settings: LedgerSettings, *, subject: str, lot_id: int, language: str, now: datetime
 ) -> Document:
     """The certificate of a lot, or of an animal by its lot. Raises CertificateError, NotReadyError."""
+    await flush_lot(store, lot_id)
     newest = await store.rows("ledger_newest_samples_of_lot", lot_id=lot_id, limit=SAMPLES_MAX)
     rows, records = await _embedded(store, newest[::-1])
     lot: dict[str, Any] = (await store.row("api_lot", lot_id=lot_id) or {}).get("lot") or {}
@@ -41,6 +42,7 @@ async def issue(
         lot=str(lot.get("code_lot") or lot_id),
         site=str(lot.get("site_code") or ""),
         total=0 if total is None else total["total"],
+        verify_url=f"{settings.public_url.rstrip('/')}/verify",
     )
     stated = await _statement(store, summary, now)
     checkpoint = await store.row("ledger_latest_checkpoint")
@@ -54,7 +56,7 @@ async def issue(
     return Document(
         format=FORMAT,
         language=language,
-        verify_url=f"{settings.public_url.rstrip('/')}/verify",
+        verify_url=summary.verify_url,
         key=keys[0] if keys else "",
         checkpoint=checkpoint["note"],
         statement=part(said.index, said.entry, said.proof),

@@ -1,6 +1,7 @@
 """Reading the ledger for the API: entries, their proofs, and the personal parts that are still there."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -59,6 +60,15 @@ async def wait_for_entry(store: Store, subject: str, entry: bytes) -> Row | None
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         return None
+
+
+async def flush_lot(store: Store, lot_id: int) -> None:
+    """Wait until no event and no sample of a lot (0: none) is queued any more, or for WAIT_S."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_S):
+            while (await store.row("ledger_waiting_of_lot", lot_id=lot_id) or {}).get("is_waiting"):
+                await store.row("ledger_wake")
+                await asyncio.sleep(POLL_S)
 
 
 async def named_keys(store: Store) -> list[str]:

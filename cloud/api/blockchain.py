@@ -7,12 +7,12 @@ it.
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from cloud.api.problems import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from cloud.certificate import CertificateError
@@ -21,7 +21,7 @@ from cloud.certificate_issue import NotReadyError, issue
 from cloud.clock import Clock
 from cloud.ledger_keys import check_signature
 from cloud.ledger_queue import LedgerEvent, queue_event
-from cloud.ledger_read import named_keys, private_parts
+from cloud.ledger_read import flush_lot, named_keys, private_parts
 from cloud.ledger_report import Report, Trust, VerifyError
 from cloud.ledger_verify import verify_ledger
 from cloud.settings import LedgerSettings
@@ -33,6 +33,7 @@ from contract.checkpoint import parse_key
 HISTORY_MAX = 1000
 VERIFY_CACHE_S = 10.0
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "json": "application/json"}
+ANY_SITE: dict[str, Any] = {"any_site": True}  # animals stand at no site
 PUBLIC: dict[str, Any] = {"is_public": True}  # what strangers must be able to read: proofs and checkpoints
 
 Animal = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
@@ -126,19 +127,20 @@ class BlockchainController(Controller):
 
     path = "/api/blockchain"
     tags = ("blockchain",)
-    opt: ClassVar[dict[str, Any]] = {"any_site": True}  # animals stand at no site
 
-    @post("/init", summary="Begin the history of animals")
-    async def init(self, store: NamedDependency[Store], clock: NamedDependency[Clock], data: Init) -> Accepted:
+    @post("/init", summary="Begin the history of animals", opt=ANY_SITE)
+    async def init(
+        self, store: NamedDependency[Store], clock: NamedDependency[Clock], data: JSONBody[Init]
+    ) -> Accepted:
         """One event `init` for each animal."""
         private = {"gaveur_id": data.gaveur_id, "description": data.description}
         now = clock.now()
         events = [LedgerEvent("init", subject_of(str(each)), now, None, {}, private) for each in data.canard_ids]
         return await record(store, events)
 
-    @post("/canard/{canard_id:str}", summary="Something happened to an animal")
+    @post("/canard/{canard_id:str}", summary="Something happened to an animal", opt=ANY_SITE)
     async def add(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], canard_id: Animal, data: NewEvent
+        self, store: NamedDependency[Store], clock: NamedDependency[Clock], canard_id: Animal, data: JSONBody[NewEvent]
     ) -> Accepted:
         """Put an event on record. Raises BadRequestError for a lot that is not there."""
         if data.lot_id is not None and (await store.row("api_lot", lot_id=data.lot_id)) is None:
@@ -146,9 +148,10 @@ class BlockchainController(Controller):
         event = LedgerEvent(data.type_evenement, subject_of(canard_id), clock.now(), data.lot_id, {}, data.donnees)
         return await record(store, [event])
 
-    @get("/canard/{canard_id:str}/history", summary="History of an animal")
+    @get("/canard/{canard_id:str}/history", summary="History of an animal", opt=ANY_SITE)
     async def history(self, store: NamedDependency[Store], canard_id: Animal) -> list[HistoryEvent]:
         """Its own events and those of its lot, the oldest first. Raises NotFoundError."""
+        await flush_lot(store, 0)
         own = await store.rows("ledger_entries_of_subject", subject=subject_of(canard_id), limit=HISTORY_MAX)
         if not own:
             raise NotFoundError(f"there is no history of animal {canard_id}")
@@ -158,7 +161,7 @@ class BlockchainController(Controller):
         others = [row for row in lot if row["leaf_index"] not in own_indices and not _is_other_animal(row)]
         return await history_of(store, [*own, *others])
 
-    @get("/canard/{canard_id:str}/certificat", summary="Certificate of an animal")
+    @get("/canard/{canard_id:str}/certificat", summary="Certificate of an animal", opt=ANY_SITE)
     async def certificate(
         self,
         *,
@@ -170,6 +173,7 @@ class BlockchainController(Controller):
         format: Format = "json",  # noqa: A002  # the name in the query
     ) -> Response[bytes]:
         """What was measured of its lot, with proofs. Raises NotFoundError, ConflictError, UnavailableError."""
+        await flush_lot(store, 0)
         own = await store.rows("ledger_entries_of_subject", subject=subject_of(canard_id), limit=HISTORY_MAX)
         lot_id = _lot_of(own)
         if lot_id is None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import JSONBody, QueryParameter
 
 from cloud.api.params import LotPath
 from cloud.api.problems import BadRequestError, ConflictError, NotFoundError
@@ -66,7 +66,7 @@ class LotRecordsController(Controller):
     tags = ("lots",)
 
     @put("/", summary="Make lots or bring them up to date")
-    async def upsert(self, store: NamedDependency[Store], data: Lots) -> dict[str, Any]:
+    async def upsert(self, store: NamedDependency[Store], data: JSONBody[Lots]) -> dict[str, Any]:
         """By code. Raises ConflictError where the table is the customer's own."""
         ours = await store.row("lot_is_ours")
         if ours is None or not ours["is_ours"]:
@@ -80,14 +80,14 @@ class LotRecordsController(Controller):
 
     @post("/{lot_id:int}/hold", summary="Hold a lot back")
     async def hold(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: Decision
+        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: JSONBody[Decision]
     ) -> Decided:
         """Raises NotFoundError, and ConflictError for a lot that is held already."""
         return await _decide(store, clock, lot_id, "hold", data)
 
     @post("/{lot_id:int}/release", summary="Release a lot")
     async def release(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: Decision
+        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: JSONBody[Decision]
     ) -> Decided:
         """Raises NotFoundError, and ConflictError for a lot that is not held."""
         return await _decide(store, clock, lot_id, "release", data)
@@ -99,7 +99,7 @@ class LotRecordsController(Controller):
 
     @post("/{lot_id:int}/parents", summary="Say which lot went into this one")
     async def add_parent(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: Parent
+        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: JSONBody[Parent]
     ) -> dict[str, Any]:
         """Raises NotFoundError, and BadRequestError where a lot would become its own ancestor."""
         for wanted in (lot_id, data.parent_lot_id):

@@ -56,9 +56,13 @@ WHERE subject = %(subject)s AND entry = %(entry)s ORDER BY leaf_index DESC LIMIT
 -- The erasable part of an event, if it is still there.
 SELECT reference, salt, document FROM sqal_ledger_private WHERE reference = ANY(%(references)s);
 
--- name: ledger_waiting
--- How much waits for the writer.
-SELECT COUNT(*) AS waiting FROM sqal_ledger_queue;
+-- name: ledger_wake
+-- Ask the writer for a checkpoint now.
+SELECT pg_notify('sqal_ledger', '');
+
+-- name: ledger_waiting_of_lot
+-- Whether samples of a lot, or any events, wait for the writer.
+SELECT EXISTS (SELECT FROM sqal_ledger_queue WHERE lot_id = %(lot_id)s OR entry IS NOT NULL) AS is_waiting;
 
 -- name: ledger_records
 -- What was hashed of samples.
