@@ -280,9 +280,12 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise CertificateError("it holds something that is no base64") from error
+    if _text(raw) != text:
+        raise CertificateError("it holds base64 that is not written in the one way that it can be")
+    return raw
 
 
 def issued(entry: EventEntry) -> datetime:
