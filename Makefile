@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK_FLAGS := --quiet --universal -p 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 INSTALL_SELF := $(UV) pip install -q --no-deps --no-build-isolation -p $(BIN)/python -e .
 
-.PHONY: demo test lint page tools lock docs bench proof format clean
+.PHONY: demo test lint page tools lock docs pictures bench proof format clean
 
 demo: $(VENV)/demo.ok page
 	@exec $(BIN)/sqal demo $(ARGS)
@@ -16,6 +16,10 @@ demo: $(VENV)/demo.ok page
 test: tools lint page
 	$(BIN)/python dashboard/build.py --check
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+# The promises at their full counts: minutes, not seconds. The last -m wins over the one in pyproject.toml.
+proof: tools page
+	$(BIN)/pytest -n 2 --dist worksteal -m proof $(ARGS)
 
 # The environment is made once per lock file; a changed lock makes it again.
 $(UV):
@@ -49,6 +53,9 @@ lint: $(VENV)/dev.ok
 
 docs: $(VENV)/dev.ok
 	$(BIN)/python -m contract.reference > docs/contract.md
+
+pictures: $(VENV)/dev.ok tools page
+	$(BIN)/python -m docs.images.make
 
 bench: $(VENV)/dev.ok tools page
 	$(BIN)/python -m bench all

@@ -7,9 +7,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from bench.figures import Figure, as_json, as_table
 
-NAMES = ("line",)
+NAMES = ("line", "sensors", "ingest")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Measured figures
 
@@ -25,6 +27,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: to see that it runs, not to quote")
     options = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for figures
     chosen = NAMES if options.name == "all" else (options.name,)
     found: dict[str, list[Figure]] = {
         name: importlib.import_module(f"bench.{name}").run(options.quick) for name in chosen

@@ -1,6 +1,8 @@
 """`sqal cloud serve`: REST, WebSockets, dashboard in one application. Builds and wires; holds no logic.
 
-There are no users yet, so it listens on the loopback interface only and answers only who calls it by a loopback name.
+    Watch( Guard( Gate( Litestar ) ) )
+
+Whoever is not known gets nothing; the demo's openness holds on the loopback interface only.
 """
 
 import asyncio
@@ -19,26 +21,45 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
+from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
 from cloud.api.devices import DevicesController
+from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
 from cloud.api.lots import LotsController
+from cloud.api.mqtt import MqttRooms, mqtt
 from cloud.api.overview import health, overview
 from cloud.api.pages import STATIC_DIR, docs, docs_start, page
 from cloud.api.problems import HANDLERS
 from cloud.api.realtime import realtime
 from cloud.api.records import dead_letter, dead_letters, events, gaps
+from cloud.api.rights import authorize, provide_rights
 from cloud.api.samples import SamplesController
 from cloud.api.sensors import sensors
 from cloud.api.stats import StatsController
 from cloud.api.traceability import traceability
+from cloud.api.users import (
+    add_token,
+    add_user,
+    audit,
+    change_user,
+    login,
+    login_by_link,
+    logout,
+    me,
+    new_ticket,
+    revoke_token,
+    tokens,
+    users,
+)
 from cloud.clock import Clock, SystemClock
 from cloud.gateway import Gateway
 from cloud.hub import Hub
+from cloud.metrics import Metrics
 from cloud.registry import Registry
 from cloud.relay import Relay, relay_client
 from cloud.server import server_of
-from cloud.settings import Settings
+from cloud.settings import ApiSettings, Settings
 from cloud.store.queries import Queries
 from cloud.store.reader import Store
 from messaging.client import Client
@@ -59,6 +80,10 @@ class Parts:
     relay: Relay
     client: Client
     gateway: Gateway
+    doorkeeper: Doorkeeper
+    audit: Audit
+    rooms: MqttRooms
+    metrics: Metrics
     clock: Clock
     rng: random.Random
     static_dir: Path
@@ -94,13 +119,15 @@ def create_app(
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Litestar(
-        route_handlers=[_api(), traceability(settings), sensors, realtime, docs, docs_start, page],
+        route_handlers=[_api(), traceability(settings), sensors, realtime, mqtt, docs, docs_start, page],
         dependencies={
             name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__
-        },
+        }
+        | {"rights": Provide(provide_rights, sync_to_thread=False)},
+        guards=[authorize],
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
-        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST", "PUT"]),
+        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST", "PATCH", "PUT"]),
         openapi_config=OpenAPIConfig(
             title="SQAL",
             version=version("sqal"),
@@ -113,12 +140,14 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    return Guard(app, origins=settings.api.origins)
+    gate = Gate(app, parts.doorkeeper)
+    guard = Guard(gate, origins=settings.api.origins, hosts=settings.api.hosts)
+    return Watch(guard, parts.audit, parts.metrics, clock)
 
 
 def run_serve(settings: Settings, queries: Queries) -> None:
     """Serve until SIGINT or SIGTERM. Raises ServeError, the one sentence why not."""
-    _require_loopback(settings.api.host)
+    _require_agreement(settings.api)
     server = server_of(create_app(settings, queries), host=settings.api.host, port=settings.api.port)
     try:
         asyncio.run(server.serve())
@@ -136,7 +165,20 @@ def _parts(
     client = relay_client(settings.broker, relay, rng)
     registry = Registry(store, clock)
     gateway = Gateway(client=client, pending=relay.pending, registry=registry, clock=clock, rng=rng)
-    return Parts(store, relay, client, gateway, clock, rng, static_dir)
+    doorkeeper = Doorkeeper(store, clock, demo=settings.api.demo)
+    return Parts(
+        store=store,
+        relay=relay,
+        client=client,
+        gateway=gateway,
+        doorkeeper=doorkeeper,
+        audit=Audit(store, clock),
+        rooms=MqttRooms(settings.broker, rng),
+        metrics=Metrics(),
+        clock=clock,
+        rng=rng,
+        static_dir=static_dir,
+    )
 
 
 def _giver(part: object) -> Callable[[], object]:
@@ -159,6 +201,18 @@ def _api() -> Router:
             StatsController,
             AlertsController,
             LotsController,
+            login,
+            login_by_link,
+            logout,
+            me,
+            new_ticket,
+            users,
+            add_user,
+            change_user,
+            tokens,
+            add_token,
+            revoke_token,
+            audit,
             dead_letters,
             dead_letter,
             gaps,
@@ -174,12 +228,15 @@ async def _probe(parts: Parts) -> None:
         await asyncio.sleep(PROBE_S)
 
 
-def _require_loopback(host: str) -> None:
+def _require_agreement(api: ApiSettings) -> None:
+    """Refuse settings that would let in strangers, or nobody. Raises ServeError."""
     try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        is_loopback = api.host == "localhost" or ipaddress.ip_address(api.host).is_loopback
     except ValueError:
         is_loopback = False
-    if not is_loopback:
+    if api.demo and not is_loopback:
+        raise ServeError(f"api.demo lets in whoever can reach {api.host} without a login: it needs host 127.0.0.1")
+    if not is_loopback and not api.hosts:
         raise ServeError(
-            f"api.host is {host}, but without users SQAL serves this machine only: use 127.0.0.1 and a tunnel"
+            f"api.host is {api.host}, but api.hosts is empty: name there what browsers call this server by"
         )

@@ -25,6 +25,7 @@ def inbound_client(settings: Settings, *, rng: random.Random, on_state: OnState)
         rng=rng,
         keepalive_s=broker.keep_alive_s,
         high_water=ingest.held_messages_max,
+        high_water_bytes=ingest.held_bytes_max,
         tls=tls_context(broker),
         username=broker.username,
         password=password(broker),

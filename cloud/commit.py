@@ -8,27 +8,28 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 
 from cloud.alerts import RECORD_ONLY_AGE_S, Observation
 from cloud.judge import EventFact, Fact, Refusal, SampleFact, Verdict
 from cloud.ledger_queue import queue_samples
-from cloud.rules import observation_of_event, observation_of_sample
-from cloud.store.alerts import apply_observations
+from cloud.rules import EVENT_ALERTS, is_good, observation_of_event, observation_of_sample
+from cloud.store.alerts import apply_observations, devices_with_open_alerts
 from cloud.store.facts import Written, write_facts
 from cloud.store.outbox import put_dead_letter
 from cloud.store.queries import Queries
 from cloud.store.session import Connection
+from cloud.store.trouble import remedy
 from quality.texts import Language
 
-# What a single row can bring about: the database's word on a value, or Python's on its encoding. All else is trouble
-# with the database, and the batch waits for it.
-ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
+# What a single row can bring about: the database's word on it (`trouble` says which), or Python's on its encoding. All
+# else is trouble with the database, and the batch waits for it.
+ROW_FAULTS = (psycopg.Error, ValueError, OverflowError)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A received message and what it was judged to be."""
 
     topic: str
@@ -36,8 +37,7 @@ class Message:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Committed; `is_new` is False for one that was there already."""
 
     fact: Fact
@@ -75,6 +75,8 @@ async def commit(connection: Connection, rules: Rules, messages: Sequence[Messag
         async with connection.transaction():
             return await _write(connection, rules, messages)
     except ROW_FAULTS as error:
+        if isinstance(error, psycopg.Error) and remedy(error) != "row":
+            raise
         if len(messages) > 1:
             half = len(messages) // 2
             first = await commit(connection, rules, messages[:half])
@@ -110,11 +112,17 @@ async def _write(connection: Connection, rules: Rules, messages: Sequence[Messag
 
 async def _alert(connection: Connection, rules: Rules, facts: Sequence[Fact], written: Written) -> None:
     """Let the new facts, and only they, move the alerts."""
+    accepted = [n for n, outcome in enumerate(written.outcomes) if outcome == "accepted"]
+    watched = await devices_with_open_alerts(connection, rules.queries, {_device_of(facts[n]) for n in accepted})
+    watched |= {_device_of(facts[n]) for n in accepted if not _is_harmless(facts[n])}
+    if not watched:
+        return
     oldest = rules.now() - timedelta(seconds=RECORD_ONLY_AGE_S)
     live: list[Observation] = []
     old: list[Observation] = []
-    for n, fact in enumerate(facts):
-        if written.outcomes[n] != "accepted":
+    for n in accepted:
+        fact = facts[n]
+        if _device_of(fact) not in watched:
             continue
         if isinstance(fact, SampleFact):
             seen = observation_of_sample(fact, lot_id=written.lots.get(n), language=rules.language)
@@ -126,12 +134,21 @@ async def _alert(connection: Connection, rules: Rules, facts: Sequence[Fact], wr
         await apply_observations(connection, rules.queries, live=live, old=old, new_id=rules.new_id)
 
 
+def _device_of(fact: Fact) -> str:
+    return fact.sample.device_id if isinstance(fact, SampleFact) else fact.event.device_id
+
+
+def _is_harmless(fact: Fact) -> bool:
+    return is_good(fact.sample) if isinstance(fact, SampleFact) else fact.event.kind not in EVENT_ALERTS
+
+
 def _conflict(fact: Fact) -> Refusal:
     message = fact.sample if isinstance(fact, SampleFact) else fact.event
     if isinstance(fact, EventFact):
         detail = f"an event of this boot with number {fact.event.seq} is stored with other content"
         return Refusal("event_conflict", "$.seq", detail, fact.address, message.boot_id, message.seq)
-    detail = f"{fact.sample.sample_id!r} of {fact.sample.timestamp.isoformat()} is stored with other content"
+    at = fact.sample.timestamp.isoformat()
+    detail = f"{fact.sample.sample_id!r} of {at}, or its number, is stored with other content or another time"
     return Refusal("sample_id_conflict", "$.sample_id", detail, fact.address, message.boot_id, message.seq)
 
 

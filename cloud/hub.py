@@ -87,6 +87,7 @@ class Counters:
     published: int = 0
     delivered: int = 0
     missed: int = 0
+    coalesced: int = 0  # replaced by a newer one of its device, at the viewer's wish
     evicted: int = 0
 
 
@@ -96,7 +97,10 @@ class Viewer:
 
     filters: Filters
     counters: Counters
+    sites: frozenset[str] | None = None  # those it has rights at, None for all
     backlog_max: int = BACKLOG_MAX
+    coalesces: bool = False  # of each device only the newest sample waits
+    _newest: dict[str, Bundle] = field(default_factory=dict[str, Bundle])
     _waiting: deque[Bundle] = field(default_factory=deque[Bundle])
     _missed: int = 0
     _missed_alerts: int = 0
@@ -107,10 +111,33 @@ class Viewer:
         """Whether `take` would return at once."""
         return self._something.is_set()
 
+    @property
+    def sites_shown(self) -> list[str] | None:
+        """The sites within its rights and its filter, None for all; a site that is not its own shows nothing."""
+        wanted = self.filters.site_code
+        if wanted is None:
+            return None if self.sites is None else sorted(self.sites)
+        return [wanted] if self.sites is None or wanted in self.sites else []
+
+    def wants(self, bundle: Bundle) -> bool:
+        """Whether `bundle` is within its rights and its filters."""
+        is_ours = self.sites is None or bundle.site_code is None or bundle.site_code in self.sites
+        return is_ours and bundle.passes(self.filters)
+
     def offer(self, bundle: Bundle) -> None:
-        """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed."""
+        """Queue `bundle`; with BACKLOG_MAX waiting, the oldest makes room and is counted as missed.
+
+        Of a viewer that coalesces, a newer sample takes the place of the one of its device that waits.
+        """
+        if self.coalesces and bundle.kind == "sample" and bundle.device_id is not None:
+            is_waiting = bundle.device_id in self._newest
+            self._newest[bundle.device_id] = bundle
+            if is_waiting:
+                self.counters.coalesced += len(bundle.texts)
+                return
         if len(self._waiting) >= self.backlog_max:
             oldest = self._waiting.popleft()
+            self._settle(oldest)
             self._missed += len(oldest.texts)
             self._missed_alerts += oldest.kind == "alert"
             self.counters.missed += len(oldest.texts)
@@ -129,11 +156,17 @@ class Viewer:
             gap = Gap(missed=self._missed, missed_alerts=self._missed_alerts)
             self._missed = self._missed_alerts = 0
             return (msgspec.json.encode(gap).decode(),)
-        texts = self._waiting.popleft().texts
+        texts = self._settle(self._waiting.popleft()).texts
         if not self._waiting:
             self._something.clear()
         self.counters.delivered += len(texts)
         return texts
+
+    def _settle(self, bundle: Bundle) -> Bundle:
+        """What stands for `bundle` now that it leaves the queue: the newest of its device where samples coalesce."""
+        if self.coalesces and bundle.kind == "sample" and bundle.device_id is not None:
+            return self._newest.pop(bundle.device_id, bundle)
+        return bundle
 
     async def pump(self, send: Send, *, stall_s: float | None = None) -> None:
         """Send what comes, for ever. Raises ViewerStalledError when one message is not taken in time (STALL_S)."""
@@ -160,11 +193,14 @@ class Hub:
     def __len__(self) -> int:
         return len(self._viewers)
 
-    def join(self, filters: Filters) -> Viewer:
-        """A new viewer, who gets everything published from now on. Raises HubFullError; `leave` it when it goes."""
+    def join(self, filters: Filters, *, sites: frozenset[str] | None = None) -> Viewer:
+        """A new viewer with rights at `sites` (None: all), who gets what is published from now on.
+
+        Raises HubFullError; `leave` it when it goes.
+        """
         if len(self._viewers) >= self._viewers_max:
             raise HubFullError(f"{self._viewers_max} viewers are connected already")
-        viewer = Viewer(filters, self.counters, self._backlog_max)
+        viewer = Viewer(filters, self.counters, sites, self._backlog_max)
         self._viewers.add(viewer)
         return viewer
 
@@ -176,5 +212,5 @@ class Hub:
         """Offer `bundle` to every viewer whose filters it passes."""
         self.counters.published += len(bundle.texts)
         for viewer in self._viewers:
-            if bundle.passes(viewer.filters):
+            if viewer.wants(bundle):
                 viewer.offer(bundle)

@@ -21,53 +21,36 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-import psycopg
 import structlog
 
 from cloud.broker import inbound_client, outbound_client, subscriptions
 from cloud.commit import Message, Refused, Rules, Settled, Stored, commit
-from cloud.judge import Refusal, judge
+from cloud.counters import IngestCounters
+from cloud.database import Database, IngestStoppedError, OnPhase, Phase, ShardLostError, Work, become_active
+from cloud.judge import Refusal, SampleFact, address_of, judge
 from cloud.publish import Publisher
+from cloud.quota import Quota
 from cloud.settings import Settings
 from cloud.store import outbox
 from cloud.store.queries import Queries
 from cloud.store.samples import Place
-from cloud.store.session import Connection, close_quietly, open_session, read_registry, take_shard
-from messaging import Delivery, MessagingError, SessionTakenOverError, StateChange
-from messaging.backoff import FullJitter
+from cloud.store.session import Connection, read_registry
+from contract import TopicError
+from messaging import Delivery, MessagingError, SessionTakenOverError, StateChange, SubscribeRefusedError
+
+__all__ = ["IngestCounters", "IngestStoppedError", "Ingester", "Phase", "run_ingest"]
 
 log = structlog.get_logger("ingest")
 
 BATCHES_AHEAD = 1  # judged while the one before is being committed
-STANDBY_POLL_S = 0.5  # how often a stand-by looks whether the lock is free
 REFRESH_S = 2.0  # the registry; by it a lost session, and with it a lost lock, is noticed without any traffic
 TRIM_S = 600.0  # dead letters
 DRAIN_S = 4.0  # to commit what is in hand after the wish to stop
 OUTBOX_ROWS = 100
 
-Phase = Literal["standby", "active", "away"]  # away: left the broker on purpose, the database is not there
-OnPhase = Callable[[Phase], None]
 Result = TypeVar("Result")
-Work = Callable[[Connection], Awaitable[Result]]
-
-
-class ShardLostError(Exception):
-    """Somebody else is the active ingester now."""
-
-
-@dataclass(slots=True)
-class IngestCounters:
-    """Totals since the start."""
-
-    accepted_total: int = 0
-    duplicates_total: int = 0
-    rejected_total: int = 0
-    held_total: int = 0
-    batches_total: int = 0
-    database_losses_total: int = 0
-    receipts_unsent_total: int = 0  # the broker was away; the device asks again by sending again
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +59,7 @@ class Batch:
 
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
     messages: list[Message] = field(default_factory=list[Message])
+    limited: set[str] = field(default_factory=set[str])  # devices over their quota that were refused once already
 
 
 def utc_now() -> datetime:
@@ -95,23 +79,26 @@ async def run_ingest(
 ) -> None:
     """Ingest until `stop`; `sql` is the folder with `queries/`. `on_phase` hears what we become.
 
-    Raises what no retry can mend: a broken query file, a refused subscription, a defect. Neither a database nor a
-    broker that is away ends it.
+    Raises IngestStoppedError for what no retry can mend: a refused subscription, missing tables or rights. Neither a
+    database nor a broker that is away ends it.
     """
     queries = Queries(sql / "queries")
     rules = Rules(queries=queries, language=settings.ingest.language, now=now, new_id=uuid.uuid4)
     totals = counters if counters is not None else IngestCounters()
     while not stop.is_set():
-        connection = await _until(stop, _become_active(settings, queries, rng, on_phase))
+        connection = await _until(stop, become_active(settings, queries, rng, on_phase))
         if connection is None:
             return
-        ingester = Ingester(settings, rules, connection, rng=rng, counters=totals, on_phase=on_phase)
+        database = Database(settings, queries, connection, rng=rng, totals=totals)
+        ingester = Ingester(settings, rules, database, rng=rng, counters=totals, on_phase=on_phase)
         try:
             await ingester.run(stop)
         except* (ShardLostError, SessionTakenOverError) as lost:
             log.warning("another ingester is active", why=[str(each) for each in lost.exceptions])
+        except* (SubscribeRefusedError, IngestStoppedError) as refused:
+            raise IngestStoppedError("; ".join(sorted({str(each) for each in refused.exceptions}))) from refused
         finally:
-            await ingester.close()
+            await database.close()
 
 
 class Ingester:
@@ -121,21 +108,20 @@ class Ingester:
         self,
         settings: Settings,
         rules: Rules,
-        connection: Connection,
+        database: Database,
         *,
         rng: random.Random,
         counters: IngestCounters,
         on_phase: OnPhase,
     ) -> None:
-        """Take over `connection`, which holds the lock of the shard."""
+        """Write through `database`, whose session holds the lock of the shard."""
         self._settings = settings
         self._rules = rules
-        self._connection = connection
-        self._rng = rng
+        self._database = database
+        self._quota = Quota(settings.ingest.device_rate_max_hz)
         self._counters = counters
         self._on_phase = on_phase
         self._registry: Mapping[str, Place] = {}
-        self._database = asyncio.Lock()  # one user of the session at a time: transactions must not mix
         self._is_database_there = True
         self._is_subscribed = False
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_AHEAD)
@@ -168,13 +154,6 @@ class Ingester:
                     task.cancel()
             await self._publisher.say_goodbye()
 
-    async def close(self) -> None:
-        """Close the database session, and with it give up the lock."""
-        try:
-            await close_quietly(self._connection)
-        except (psycopg.Error, TimeoutError) as error:
-            log.warning("the database session was left behind", why=str(error))
-
     async def _subscribe(self) -> None:
         """Devices hear that somebody stores only once nothing they send can pass us by."""
         await self._inbound.subscribe(*subscriptions(self._settings))
@@ -201,7 +180,20 @@ class Ingester:
 
     def _take(self, batch: Batch, deliveries: Sequence[Delivery]) -> None:
         batch.deliveries.extend(deliveries)
-        batch.messages.extend(self._judged(each.topic, each.payload) for each in deliveries)
+        now_s = asyncio.get_running_loop().time()
+        for each in deliveries:
+            device = _device_of(each.topic)
+            if device is None or self._quota.takes(device, now_s):
+                batch.messages.append(self._judged(each.topic, each.payload))
+                continue
+            self._counters.rate_limited_total += 1
+            if device not in batch.limited:  # one notice and one dead letter a batch: more would do its work for it
+                batch.limited.add(device)
+                batch.messages.append(Message(each.topic, each.payload, self._limited(each.topic)))
+
+    def _limited(self, topic: str) -> Refusal:
+        detail = f"more than {self._settings.ingest.device_rate_max_hz:g} messages a second: send the rest again later"
+        return Refusal("rate_limited", None, detail, address_of(topic))
 
     def _judged(self, topic: str, payload: bytes) -> Message:
         future_s_max = self._settings.ingest.future_s_max
@@ -216,11 +208,12 @@ class Ingester:
 
     async def _settle(self, batch: Batch) -> None:
         """Commit, then receipts, then acknowledge: the order is the promise."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         settled = await self._use(lambda connection: self._commit(connection, batch.messages))
-        self._count(settled)
+        self._count(settled, loop.time() - began_s)
         self._counters.receipts_unsent_total += await self._publisher.tell(settled)
-        for delivery in batch.deliveries:
-            self._inbound.ack(delivery)
+        self._inbound.ack(*batch.deliveries)
         self._outbox_filled.set()
 
     async def _commit(self, connection: Connection, messages: Sequence[Message]) -> list[Settled]:
@@ -274,42 +267,7 @@ class Ingester:
             await asyncio.sleep(REFRESH_S)
 
     async def _use(self, work: Work[Result]) -> Result:
-        """Do `work` with the session, again and again until the database has done it. Raises ShardLostError."""
-        backoff = FullJitter(self._rng)
-        async with self._database:
-            while True:
-                try:
-                    return await work(self._connection)
-                except psycopg.Error as error:
-                    self._counters.database_losses_total += 1
-                    log.warning("the database is in trouble: everything waits for it", why=str(error).strip())
-                    await self._reopen(backoff)
-
-    async def _reopen(self, backoff: FullJitter) -> None:
-        """Wait for the database, with a new session that holds the lock. Raises ShardLostError."""
-        loop = asyncio.get_running_loop()
-        leave_at = loop.time() + self._settings.broker.keep_alive_s
-        self._set_database(there=False)
-        await self.close()
-        while True:
-            if loop.time() >= leave_at and self._inbound.connected:
-                await self._inbound.disconnect("the database is away: the session keeps what comes")
-                self._on_phase("away")
-            try:
-                self._connection = await open_session(self._settings.database.url, self._rules.queries)
-                is_ours = await take_shard(self._connection, self._rules.queries, self._settings.ingest.shard)
-            except psycopg.Error as error:
-                log.info("the database is away", why=str(error).strip())
-                await asyncio.sleep(backoff.next_delay_s())
-                continue
-            await asyncio.sleep(backoff.next_delay_s())  # it may be the work that fails: not in a hot loop
-            if not is_ours:
-                raise ShardLostError(f"the lock of shard {self._settings.ingest.shard} is held by another session")
-            self._set_database(there=True)
-            self._inbound.reconnect()
-            if self._is_subscribed:
-                self._on_phase("active")
-            return
+        return await self._database.use(work, self)
 
     async def _drain(self) -> None:
         try:
@@ -318,9 +276,22 @@ class Ingester:
         except TimeoutError:
             log.warning("stopped with work in hand: the broker keeps it", batches=self._queue.qsize() + 1)
 
-    def _set_database(self, *, there: bool) -> None:
+    def on_database(self, *, there: bool) -> None:
+        """Tell devices, and come back to the broker once the database is there again."""
+        if there == self._is_database_there:
+            return
         self._is_database_there = there
         self._say_state()
+        if there:
+            self._inbound.reconnect()
+            if self._is_subscribed:
+                self._on_phase("active")
+
+    async def on_long_absence(self) -> None:
+        """Leave the broker: its session for us keeps what comes."""
+        if self._inbound.connected:
+            await self._inbound.disconnect("the database is away: the session keeps what comes")
+            self._on_phase("away")
 
     def _on_state(self, _change: StateChange) -> None:
         self._say_state()
@@ -328,9 +299,15 @@ class Ingester:
     def _say_state(self) -> None:
         self._publisher.set_online(online=self._is_database_there and self._is_subscribed and self._inbound.connected)
 
-    def _count(self, settled: Sequence[Settled]) -> None:
+    def _count(self, settled: Sequence[Settled], seconds: float) -> None:
         totals = self._counters
         totals.batches_total += 1
+        totals.batch_rows_last = len(settled)
+        totals.commit_seconds_last = seconds
+        totals.commit_seconds_total += seconds
+        last = settled[-1] if settled else None
+        if isinstance(last, Stored) and isinstance(last.fact, SampleFact) and not last.fact.sample.hist:
+            totals.lag_seconds_last = max(0.0, (self._rules.now() - last.fact.sample.timestamp).total_seconds())
         for each in settled:
             match each:
                 case Stored(is_new=True):
@@ -343,31 +320,12 @@ class Ingester:
                     totals.rejected_total += 1
 
 
-async def _become_active(settings: Settings, queries: Queries, rng: random.Random, on_phase: OnPhase) -> Connection:
-    """Wait until the database is there and the shard's lock is ours."""
-    backoff = FullJitter(rng)
-    waits = False
-    while True:
-        try:
-            connection = await open_session(settings.database.url, queries)
-        except psycopg.Error as error:
-            log.info("the database is away", why=str(error).strip())
-            await asyncio.sleep(backoff.next_delay_s())
-            continue
-        try:
-            while not await take_shard(connection, queries, settings.ingest.shard):
-                if not waits:
-                    waits = True
-                    on_phase("standby")
-                    log.info("standing by: another ingester is active", shard=settings.ingest.shard)
-                await asyncio.sleep(STANDBY_POLL_S)
-        except psycopg.Error as error:
-            log.info("the database went away", why=str(error).strip())
-        except BaseException:
-            await connection.close()
-            raise
-        else:
-            return connection
+def _device_of(topic: str) -> str | None:
+    """Return whose message it is; None for a topic that the judge will refuse."""
+    try:
+        return address_of(topic).device
+    except TopicError:
+        return None
 
 
 async def _until(stop: asyncio.Event, work: Awaitable[Result]) -> Result | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cloud.store.samples import Place, rounded
 from contract import ContractError, NewerSchemaError, Sample, TopicError, decode, peek
@@ -31,15 +31,15 @@ RefusalCode = Literal[
     "unknown_device",
     "wrong_site",
     "newer_schema",
+    "rate_limited",
     "sample_id_conflict",
     "event_conflict",
     "data_error",
 ]
-HELD = frozenset({"unknown_device", "wrong_site", "newer_schema"})
+HELD = frozenset({"unknown_device", "wrong_site", "newer_schema", "rate_limited"})
 
 
-@dataclass(frozen=True, slots=True)
-class SampleFact:
+class SampleFact(NamedTuple):
     """A sample to store, with the flags that the sender and we gave it."""
 
     address: DeviceTopic
@@ -48,8 +48,7 @@ class SampleFact:
     flags: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class EventFact:
+class EventFact(NamedTuple):
     """An event to store."""
 
     address: DeviceTopic

@@ -47,6 +47,7 @@ class Verdict(msgspec.Struct, frozen=True):
     final_score_u: float | None
     grade_probability: float | None
     reasons: list[Reason]
+    quality_flags: list[str]
 
 
 class ResultPayload(msgspec.Struct, frozen=True):
@@ -58,6 +59,7 @@ class ResultPayload(msgspec.Struct, frozen=True):
     timestamp: datetime
     lot_id: int | None
     piece_id: str | None
+    recipe: str | None
     result: Verdict
     confidence: float | None
     hist: bool
@@ -84,10 +86,12 @@ class AlertPayload(msgspec.Struct, frozen=True):
     timestamp: datetime
     acknowledged: bool
     state: str
+    alarm_id: str
     alert_id: int | None
     alert_type: str
     device_id: str | None
     site_code: str
+    lot_id: int | None
     sample_id: str | None
     count: int
     data_context: dict[str, Any]
@@ -173,14 +177,15 @@ def _result(sample: Sample, site_code: str, now: datetime) -> AnalysisResult:
             timestamp=sample.timestamp,
             lot_id=sample.lot_id,
             piece_id=sample.piece_id,
-            result=_verdict(fusion, sample.reasons),
+            recipe=sample.recipe,
+            result=_verdict(fusion, sample),
             confidence=confidence,
             hist=sample.hist,
         ),
     )
 
 
-def _verdict(fusion: Fusion, reasons: list[Reason]) -> Verdict:
+def _verdict(fusion: Fusion, sample: Sample) -> Verdict:
     return Verdict(
         final_score=fusion.final_score,
         final_grade=fusion.final_grade,
@@ -190,7 +195,8 @@ def _verdict(fusion: Fusion, reasons: list[Reason]) -> Verdict:
         confidence_level=fusion.confidence_level,
         final_score_u=fusion.final_score_u,
         grade_probability=fusion.grade_probability,
-        reasons=reasons,
+        reasons=sample.reasons,
+        quality_flags=sample.quality_flags,
     )
 
 
@@ -207,10 +213,12 @@ def alarm_bundle(alarm: Alarm, now: datetime) -> Bundle:
             timestamp=alarm.last_at,
             acknowledged=alarm.state in ("acknowledged", "cleared"),
             state=alarm.state,
+            alarm_id=alarm.id,
             alert_id=alarm.alert_id,
             alert_type=alarm.alert_type,
             device_id=alarm.device_id,
             site_code=alarm.site_code,
+            lot_id=alarm.lot_id,
             sample_id=alarm.sample_id,
             count=alarm.count,
             data_context=alarm.params,
@@ -255,7 +263,12 @@ def frame_text(kind: str, now: datetime, **fields: Any) -> str:
 def row_of(sample: Sample, site_code: str) -> dict[str, Any]:
     """`sample` under the column names of `sqal_sensor_samples`; columns that only the store fills are absent."""
     tof, spectral, fusion = sample.vl53l8ch, sample.as7341, sample.fusion
-    return {
+    measured = {
+        f"{chip}_{name}": value
+        for chip, part in (("vl53l8ch", tof.analysis), ("as7341", spectral.analysis), ("fusion", fusion))
+        for name, value in msgspec.structs.asdict(part).items()
+    }
+    return measured | {
         "time": sample.timestamp,
         "sample_id": sample.sample_id,
         "device_id": sample.device_id,
@@ -263,21 +276,12 @@ def row_of(sample: Sample, site_code: str) -> dict[str, Any]:
         "vl53l8ch_distance_matrix": tof.raw.distance_matrix,
         "vl53l8ch_reflectance_matrix": tof.raw.reflectance_matrix,
         "vl53l8ch_amplitude_matrix": tof.raw.amplitude_matrix,
-        "vl53l8ch_volume_mm3": tof.analysis.volume_mm3,
-        "vl53l8ch_surface_uniformity": tof.analysis.surface_uniformity,
-        "vl53l8ch_quality_score": tof.analysis.quality_score,
-        "vl53l8ch_grade": tof.analysis.grade,
         "as7341_channels": msgspec.structs.asdict(spectral.raw),
-        "as7341_freshness_index": spectral.analysis.freshness_index,
-        "as7341_fat_quality_index": spectral.analysis.fat_quality_index,
-        "as7341_oxidation_index": spectral.analysis.oxidation_index,
-        "as7341_quality_score": spectral.analysis.quality_score,
-        "fusion_final_score": fusion.final_score,
-        "fusion_final_grade": fusion.final_grade,
-        "fusion_is_compliant": fusion.is_compliant,
         "site_code": site_code,
         "line": sample.line,
         "piece_id": sample.piece_id,
         "hist": sample.hist,
         "reasons": sample.reasons,
+        "quality_flags": sample.quality_flags,
+        "recipe": sample.recipe,
     }

@@ -10,18 +10,23 @@ RANGES_MAX = 500  # in one receipt: some 50 KiB, below the largest message
 
 def ranges(numbers: Iterable[tuple[uuid.UUID, int]]) -> list[SeqRange]:
     """Return the shortest list of ranges that covers exactly these numbers, in order of boot and number."""
+    by_boot: dict[int, tuple[uuid.UUID, set[int]]] = {}  # by number: UUIDs themselves hash and compare slowly
+    for boot_id, seq in numbers:
+        known = by_boot.get(boot_id.int)
+        if known is None:
+            known = by_boot[boot_id.int] = (boot_id, set())
+        known[1].add(seq)
     found: list[SeqRange] = []
-    boot: uuid.UUID | None = None
-    first = last = 0
-    for boot_id, seq in sorted(set(numbers)):
-        if boot_id == boot and seq == last + 1:
-            last = seq
-            continue
-        if boot is not None:
-            found.append(SeqRange(boot_id=boot, first_seq=first, last_seq=last))
-        boot, first, last = boot_id, seq, seq
-    if boot is not None:
-        found.append(SeqRange(boot_id=boot, first_seq=first, last_seq=last))
+    for _, (boot_id, seqs) in sorted(by_boot.items()):
+        first = last = 0
+        for seq in sorted(seqs):
+            if seq == last + 1 and first:
+                last = seq
+                continue
+            if first:
+                found.append(SeqRange(boot_id=boot_id, first_seq=first, last_seq=last))
+            first = last = seq
+        found.append(SeqRange(boot_id=boot_id, first_seq=first, last_seq=last))
     return found
 
 

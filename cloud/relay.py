@@ -25,6 +25,7 @@ from cloud.live import (
     status_bundle,
 )
 from cloud.pending import Pending
+from cloud.replay import Memory
 from cloud.settings import BrokerSettings
 from contract.codec import decode
 from contract.errors import ContractError
@@ -70,6 +71,7 @@ class Relay:
         self.pending = Pending()
         self.links = Links(self._announce)
         self.counters = Counters()
+        self.memory = Memory()
         self._clock = clock
         self._latest: dict[str, Latest] = {}
         self._alarms: dict[str, Alarm] = {}
@@ -84,9 +86,13 @@ class Relay:
         """The connection to the broker came or went."""
         self.links.set_broker(connected=change.connected)
 
-    def newest(self, filters: Filters) -> Latest | None:
-        """The newest sample that passes `filters`, among the newest of each device that came by since start."""
-        found = [each for each in self._latest.values() if each.passes(filters)]
+    def newest(self, filters: Filters, sites: frozenset[str] | None = None) -> Latest | None:
+        """The newest sample at `sites` (None: all) that passes `filters`, of those remembered since start."""
+        found = [
+            each
+            for each in self._latest.values()
+            if (sites is None or each.site_code in sites) and each.passes(filters)
+        ]
         return max(found, key=lambda each: each.sample.timestamp, default=None)
 
     def take(self, delivery: Delivery) -> None:
@@ -135,7 +141,10 @@ class Relay:
             del self._latest[next(iter(self._latest))]
         self._latest[sample.device_id] = Latest(sample, topic.site)
         self.counters.relayed += 1
-        self.hub.publish(sample_bundle(sample, topic.site, self._clock.now()))
+        now = self._clock.now()
+        bundle = sample_bundle(sample, topic.site, now)
+        self.memory.keep(now, (sample.device_id, sample.sample_id), bundle)
+        self.hub.publish(bundle)
 
     def _take_alarm(self, topic: AlarmTopic, delivery: Delivery) -> None:
         """Relay an alarm that is new or changed; those that the broker kept for us are known to viewers from REST."""

@@ -3,6 +3,7 @@
 from cloud.alerts import Observation, Occurrence
 from cloud.judge import EventFact, SampleFact
 from contract.bounds import Severity
+from contract.sample import Sample
 from quality.alerts import violations
 from quality.recipe import AlertLimits
 from quality.texts import Language, text
@@ -15,6 +16,17 @@ EVENT_ALERTS: dict[str, tuple[Severity, str, str]] = {
     "sensor_fault": ("critical", "Défaut de capteur : {reason}", "Sensor fault: {reason}"),
     "gap": ("warning", "Mesures perdues : {reason}", "Measurements lost: {reason}"),
 }
+
+
+def is_good(sample: Sample) -> bool:
+    """Tell, at the price of four comparisons, whether a sample breaks none of the rules."""
+    analysis = sample.as7341.analysis
+    return (
+        sample.fusion.final_score >= LIMITS.score_low
+        and sample.fusion.final_grade != "REJECT"
+        and analysis.oxidation_index <= LIMITS.oxidation_high
+        and analysis.freshness_index >= LIMITS.freshness_low
+    )
 
 
 def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Language) -> Observation:

@@ -64,7 +64,9 @@ class IngestSettings(Section, frozen=True):
     """`[ingest]`: how messages become rows.
 
     A batch is committed when it has batch_rows_max messages or its oldest is batch_age_s old. At most held_messages_max
-    are held in memory; past that the socket is not read. sites: those of this shard, `["*"]` for all.
+    and held_bytes_max bytes of payload are held in memory; past that the socket is not read. A device that sends more
+    than device_rate_max_hz for longer than a few seconds is told `rate_limited`. sites: those of this shard, `["*"]`
+    for all.
     """
 
     shard: Segment = "main"
@@ -72,6 +74,8 @@ class IngestSettings(Section, frozen=True):
     batch_rows_max: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     batch_age_s: Annotated[float, Meta(gt=0, le=10)] = 0.05
     held_messages_max: Annotated[int, Meta(ge=1, le=100_000)] = 4_000
+    held_bytes_max: Annotated[int, Meta(ge=65_536)] = 32 * 1024 * 1024
+    device_rate_max_hz: Annotated[float, Meta(ge=1)] = 2_000.0
     future_s_max: Positive = 86_400.0
     dead_letter_days: Positive = 30.0
     dead_letter_bytes_max: AtLeastOne = 1 << 30
@@ -79,10 +83,15 @@ class IngestSettings(Section, frozen=True):
 
 
 class ApiSettings(Section, frozen=True):
-    """`[api]`: where REST, WebSocket and dashboard are served."""
+    """`[api]`: where REST, WebSocket and dashboard are served.
+
+    hosts: names by which browsers may call this server, besides localhost. demo: callers of this machine need no login.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    hosts: list[str] = field(default_factory=list[str])
+    demo: bool = False
     origins: list[str] = field(
         default_factory=lambda: ["http://localhost:3000", "http://localhost:3001", "http://localhost:5173"]
     )

@@ -39,6 +39,7 @@ EventKind = Literal[
     "restart",
     "clock_step",
     "cfg_applied",
+    "taken_over",
 ]
 AlarmState = Literal["unacknowledged", "acknowledged", "returned_unacknowledged", "cleared", "shelved"]
 HttpStatus = Annotated[int, Meta(ge=100, le=599)]

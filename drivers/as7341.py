@@ -1,86 +1,107 @@
 """AS7341 spectral sensor: one frame is all ten channels, measured in two halves of six converters.
 
-Built on the Adafruit library, which knows the multiplexer's tables and the order of the steps. This module adds what
-it leaves out: Clear and NIR of both halves, the saturation flag, the gain that was really used, never a value from an
-earlier measurement, limits on every wait, and time taken from the bus instead of the machine.
+A frame costs fifteen transfers: the multiplexer's table in one burst, one look at the ready bit when it is due, one
+13-byte burst of status and counts; per half. A seventh pair of bytes, written at the start and read with every frame,
+tells a chip that has lost its supply in between from one that has not.
 
-What a newcomer gets wrong: the library keeps one scratch buffer for all sensors of the process and has no lock. All
-calls into it go through `_turn`, which lets one thread in at a time and lets others in while it sleeps.
+What a newcomer gets wrong: the ready bit does not fall when the data are read, and whether it falls when measuring
+stops is not in the data sheet. So nothing is asked before it can be there: a frame is always of its own time. And the
+gain is never changed behind a caller's back, because a white reference holds for one gain only: `choose_gain` proposes,
+a recipe keeps.
 """
 
 import struct
 import threading
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-import adafruit_as7341
 import numpy as np
 
-from drivers.bus import Bus, Clock, NakError
-from drivers.errors import NotFoundError, SensorFaultError
+from drivers import as7341_registers as reg
+from drivers.as7341_settings import (
+    ASTEP_DEFAULT,
+    ATIME_DEFAULT,
+    GAIN_DEFAULT,
+    GAINS,
+    LED_MA_DEFAULT,
+    LED_MA_MIN,
+    Settings,
+)
+from drivers.bus import Bus, BusError, NakError
+from drivers.errors import NotFoundError, SensorFaultError, SettingError
 from drivers.frames import SpectralFrame
 
-ADDRESS: Final = 0x39
+ADDRESS: Final = reg.ADDRESS
 CHIP: Final = "AS7341"
-# Nominal gain -> (code of register CFG1, typical real gain): DS000718, gain ratios relative to 64x.
-GAINS: Final = {
-    0.5: (0, 0.512),
-    1: (1, 1.02),
-    2: (2, 2.05),
-    4: (3, 4.16),
-    8: (4, 8.0),
-    16: (5, 16.0),
-    32: (6, 32.0),
-    64: (7, 64.0),
-    128: (8, 128.0),
-    256: (9, 253.0),
-    512: (10, 496.0),
-}
-STEP_US: Final = 2.78
-COUNTS_MAX: Final = 65_535
-INTEGRATION_MS_MAX: Final = 500.0  # a frame takes twice that; a longer one would span more than one piece
 AUTO_ZERO_S: Final = 0.015  # before the first integration after every change of the multiplexer
 OSCILLATOR_MARGIN: Final = 1.05  # the data sheet does not say how slow the chip's own clock may be
 POWER_UP_S: Final = 0.001  # the chip answers 0.2 ms after its supply is there, and is busy until 0.3 ms
-HALF_SLACK_S: Final = 0.25  # a half that takes this much longer than it should, and …
-POLLS_MIN: Final = 20  # … was asked this often, has failed; time alone may have passed while our process was stopped
-LED_MA_MIN, LED_MA_MAX = 4, 258
+SMUX_S: Final = 0.0005  # a command of the multiplexer takes some 0.2 ms
+POLL_S: Final = 0.001
+SLACK_S: Final = 0.25  # what takes this much longer than it should, and …
+POLLS_MIN: Final = 20  # … was asked for this often, has failed; time alone may pass while our process is stopped
+FLICKER_S: Final = 0.6  # how long the flicker engine listens at most, with some to spare
+FD_GAIN_CODE, FD_STEPS = 6, 0x3FF  # 32x and 2.84 ms a reading, the longest that ten bits give
+PEAK_SHARE: Final = 0.6  # of full scale: what an automatic choice of the gain aims at
+MARK: Final = b"\xa5\x5a\xc3\x3c"  # in the thresholds, which are unused: 0 after a loss of supply
 
-# With a white tile (95 %) at 250 mm under the ring light these give Clear, the strongest channel, some 60 % of full
-# scale; 50 ms is a whole number of periods of mains flicker at 50 Hz and at 60 Hz.
-GAIN_DEFAULT: Final = 128
-ATIME_DEFAULT: Final = 29
-ASTEP_DEFAULT: Final = 599
-LED_MA_DEFAULT: Final = 20
-
-_ENABLE_OFF: Final = b"\x80\x00"
-_BANK_0: Final = b"\xa9\x00"
-_AUTO_ZERO_FIRST: Final = b"\xd6\xff"
-_ASTATUS: Final = b"\x94"
 _BURST: Final = struct.Struct("<B6H")  # ASTATUS and the six converters
 
 
-class _Half(NamedTuple):
-    """bands: four of F1 to F8."""
+@dataclass(slots=True)
+class As7341Counters:
+    """Totals since the driver was made. late: steps that never ended; lost: times the chip had forgotten its settings.
 
-    bands: list[int]
-    clear: int
-    nir: int
+    polls: looks at a bit that was not there yet. bus_errors: calls that ended in one.
+    """
+
+    starts: int = 0
+    frames: int = 0
+    saturated: int = 0
+    polls: int = 0
+    late: int = 0
+    lost: int = 0
+    bus_errors: int = 0
+
+
+class Flicker(NamedTuple):
+    """What the flicker engine heard. hz: 100, 120, or None for neither; saturated: too much light to tell."""
+
+    hz: int | None
     saturated: bool
 
 
+class GainChoice(NamedTuple):
+    """gain: nominal. peak_share: the strongest channel's share of full scale at it."""
+
+    gain: float
+    peak_share: float
+
+
+class Half(NamedTuple):
+    """One integration of the six converters. middle_ns: bus clock in the middle of it."""
+
+    counts: tuple[int, ...]
+    digital: bool
+    analogue: bool
+    middle_ns: int
+
+
 class As7341:
-    """One sensor on `bus`. Not started, its lamp is off. One thread at a time."""
+    """One sensor on `bus`. Not started, its lamp is off. Calls from several threads take turns."""
 
     def __init__(self, bus: Bus) -> None:
+        self.counters = As7341Counters()
         self._bus = bus
-        self._halves: _Halves | None = None
-        self._gain = GAINS[GAIN_DEFAULT]
-        self._integration_ms = 0.0
-        self._full_scale = 0
-        self._led_ma = 0
+        self._lock = threading.RLock()
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings | None:
+        """How it was started, None while it is not."""
+        return self._settings
 
     def start(
         self,
@@ -91,20 +112,21 @@ class As7341:
     ) -> None:
         """Set the chip up from whatever state it is in, and switch the lamp on (`led_ma` 0: off).
 
-        gain: a key of GAINS. One half integrates for (atime + 1) (astep + 1) 2.78 us, at most INTEGRATION_MS_MAX.
-        led_ma: 0, or even and from 4 to 258. Raises ValueError for a setting the chip can't have, NotFoundError,
-        SensorFaultError, or a BusError.
+        gain, atime, astep, led_ma: see drivers.as7341_settings.Settings. Raises SettingError for what the
+        chip can't be set to, NotFoundError, or a BusError.
         """
-        steps = _check_settings(gain, atime, astep, led_ma)
-        self._halves = None
-        self._gain = GAINS[gain]
-        self._integration_ms = steps * STEP_US / 1000.0
-        self._full_scale = min(COUNTS_MAX, steps)
-        self._led_ma = led_ma
-        with _turn(self._bus, self._half_limit_s):
-            halves = self._connect()
-            halves.set_up(code=self._gain[0], atime=atime, astep=astep, led_ma=led_ma)
-        self._halves = halves
+        settings = Settings(gain, atime, astep, led_ma)
+        with self._turn():
+            self._settings = None
+            self.counters.starts += 1
+            self._connect()
+            self._write(reg.CFG1, settings.gain_code)
+            self._write(reg.ATIME, settings.atime)
+            self._write(reg.THRESHOLDS, *MARK)
+            self._write(reg.ASTEP, settings.astep & 0xFF, settings.astep >> 8)
+            self._write(reg.CFG6, reg.RAM_TO_CHAIN)
+            self._lamp(settings.led_ma)
+            self._settings = settings
 
     def read(self) -> SpectralFrame:
         """Measure all ten channels now; takes two integrations and the auto-zero of each.
@@ -112,203 +134,231 @@ class As7341:
         Raises SensorFaultError when the chip does not finish or is not set as it was started: it has lost its state,
         `start` again. A BusError leaves it as it was, the next `read` begins from scratch.
         """
-        halves = self._halves
-        if halves is None:
-            raise SensorFaultError(f"the {CHIP} has not been started")
-        first = self._half(halves.measure_first)
-        second = self._half(halves.measure_second)
-        clear, nir = (first.clear, second.clear), (first.nir, second.nir)
-        counts = [*first.bands, *second.bands, round(sum(clear) / 2), round(sum(nir) / 2)]
-        return SpectralFrame(
-            captured_ns=self._bus.clock.monotonic_ns(),
-            counts=np.array(counts, dtype=np.int64),
-            clear_halves=clear,
-            nir_halves=nir,
-            gain=self._gain[1],
-            integration_ms=self._integration_ms,
-            full_scale=self._full_scale,
-            led_ma=self._led_ma,
-            saturated=first.saturated or second.saturated,
-        )
+        with self._turn():
+            settings = self._started()
+            first = self._half(reg.FIRST_HALF, settings)
+            second = self._half(reg.SECOND_HALF, settings)
+            self._check_memory(settings)
+            frame = _frame(first, second, settings, self._bus.clock.monotonic_ns())
+            self.counters.frames += 1
+            self.counters.saturated += frame.saturated
+            return frame
 
     def stop(self) -> None:
         """Lamp off, chip to sleep. Raises a BusError."""
-        halves, self._halves = self._halves, None
-        if halves is not None:
-            with _turn(self._bus, self._half_limit_s):
-                halves.shut_down()
+        with self._turn():
+            if self._settings is not None:
+                self._settings = None
+                self._lamp(0)
+                self._write(reg.ENABLE, 0)
 
-    @property
-    def _half_limit_s(self) -> float:
-        return self._integration_ms / 1000.0 + AUTO_ZERO_S + HALF_SLACK_S
+    def choose_gain(self, peak_share: float = PEAK_SHARE) -> GainChoice:
+        """The gain at which the strongest channel of what is in view comes nearest to `peak_share` of full scale
+        without passing it; the sensor is left as it was started.
 
-    def _connect(self) -> "_Halves":
+        A proposal for a recipe: show the brightest thing to be measured, keep the gain, make the white reference at
+        it. Raises SettingError, SensorFaultError (too bright even at the lowest gain), or a BusError.
+        """
+        if not 0.05 <= peak_share <= 0.95:
+            raise SettingError("peak_share", peak_share, "must be 0.05 to 0.95", PEAK_SHARE)
+        with self._turn():
+            settings = self._started()
+            try:
+                return self._try_gains(settings, peak_share)
+            finally:
+                self._write(reg.ENABLE, reg.PON)
+                self._write(reg.CFG1, settings.gain_code)
+
+    def detect_flicker(self) -> Flicker:
+        """Listen for lamps on mains of 50 or 60 Hz, with the own lamp off meanwhile; takes half a second.
+
+        Raises SensorFaultError when the engine does not finish, or a BusError.
+        """
+        with self._turn():
+            settings = self._started()
+            self._lamp(0)
+            try:
+                status = self._listen()
+            finally:
+                self._lamp(settings.led_ma)
+        saturated = bool(status & reg.FD_SATURATED)
+        if status & reg.FD_100 and status & reg.FD_100_VALID:
+            return Flicker(100, saturated)
+        if status & reg.FD_120 and status & reg.FD_120_VALID:
+            return Flicker(120, saturated)
+        return Flicker(None, saturated)
+
+    def measure_half(self, table: bytes, *, lamp: bool = True) -> Half:
+        """One integration under a table of the multiplexer of 20 bytes, with or without the lamp: for self-tests.
+
+        Raises as `read` does.
+        """
+        with self._turn():
+            settings = self._started()
+            if lamp:
+                return self._half(table, settings)
+            self._lamp(0)
+            try:
+                return self._half(table, settings)
+            finally:
+                self._lamp(settings.led_ma)
+
+    def chain(self, table: bytes) -> bytes:
+        """Send a table to the multiplexer's chain and read the chain back: for self-tests. Raises as `read` does."""
+        with self._turn():
+            self._started()
+            self._connect_diodes(table)
+            try:
+                self._write(reg.SMUX_RAM, *bytes(len(table)))
+                self._write(reg.CFG6, reg.CHAIN_TO_RAM)
+                self._command_multiplexer()
+                return self._read(reg.SMUX_RAM, len(table))
+            finally:
+                self._write(reg.CFG6, reg.RAM_TO_CHAIN)
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        with self._lock:
+            try:
+                yield
+            except BusError:
+                self.counters.bus_errors += 1
+                raise
+
+    def _started(self) -> Settings:
+        if self._settings is None:
+            raise SensorFaultError(f"the {CHIP} has not been started")
+        return self._settings
+
+    def _write(self, register: int, *values: int) -> None:
+        self._bus.transfer(ADDRESS, bytes((register, *values)))
+
+    def _read(self, register: int, count: int = 1) -> bytes:
+        return self._bus.transfer(ADDRESS, bytes((register,)), count)
+
+    def _connect(self) -> None:
+        """Make sure of the chip, and undo what an earlier program may have left behind."""
         self._bus.clock.sleep(POWER_UP_S)
         try:
-            for registers in (_ENABLE_OFF, _BANK_0, _AUTO_ZERO_FIRST):  # an earlier program may have left it running
-                self._bus.transfer(ADDRESS, registers)
+            self._write(reg.ENABLE, 0)
         except NakError as error:
             raise NotFoundError(CHIP, ADDRESS, "nothing answers") from error
-        identity = self._bus.transfer(ADDRESS, b"\x92", 1)
-        if identity[0] >> 2 != 0x09:
+        self._write(reg.CFG0, 0)
+        identity = self._read(reg.IDENTITY)
+        if identity[0] >> 2 != reg.PART:
             raise NotFoundError(CHIP, ADDRESS, f"its identity register holds 0x{identity[0]:02X}, not 0x24", identity)
-        return _Halves(self._bus, (self._integration_ms / 1000.0 + AUTO_ZERO_S) * OSCILLATOR_MARGIN)
+        self._write(reg.INTENAB, 0)
+        self._write(reg.AZ_CONFIG, 0xFF)
+        self._write(reg.ENABLE, reg.PON)
 
-    def _half(self, measure: Callable[[], None]) -> _Half:
-        with _turn(self._bus, self._half_limit_s):
-            measure()
-        # One burst: reading ASTATUS latches the data that belong to it.
-        status, *counts = _BURST.unpack(self._bus.transfer(ADDRESS, _ASTATUS, _BURST.size))
-        if status & 0x0F != self._gain[0]:
-            raise SensorFaultError(f"the chip measured at gain code {status & 0x0F}, set was {self._gain[0]}")
-        saturated = bool(status & 0x80) or max(counts) >= self._full_scale
-        return _Half(counts[:4], clear=counts[4], nir=counts[5], saturated=saturated)
-
-
-class _Halves(adafruit_as7341.AS7341):
-    """The library's sensor, opened where its public face gives too little away."""
-
-    def __init__(self, bus: Bus, conversion_s: float) -> None:
-        self._conversion_s = conversion_s
-        super().__init__(cast("Any", _Wire(bus)), ADDRESS)
-
-    def set_up(self, *, code: int, atime: int, astep: int, led_ma: int) -> None:
-        """Settings, then the lamp."""
-        self._gain = code
-        self.atime = atime
-        self.astep = astep
-        self.led_current = max(LED_MA_MIN, led_ma)
-        self.led = led_ma > 0
-
-    def measure_first(self) -> None:
-        """F1 to F4, Clear, NIR: from the multiplexer to data ready."""
-        self._low_channels_configured = False  # else the library is content with what it finds
-        self._configure_f1_f4()
-
-    def measure_second(self) -> None:
-        """F5 to F8, Clear, NIR."""
-        self._high_channels_configured = False
-        self._configure_f5_f8()
-
-    def shut_down(self) -> None:
-        """Stop measuring, lamp off, power down to sleep."""
-        self._color_meas_enabled = False
-        self.led = False
-        self._power_enabled = False
-
-    def _wait_for_data(self, timeout: float = 1.0) -> None:
-        """Don't ask before there can be an answer: saves some sixty polls, and distrusts a ready bit left standing."""
-        del timeout  # the turn has its own
-        _library_sleep(self._conversion_s)
-        while not self._data_ready_bit:
-            _library_sleep(0.001)
-
-
-class _Wire:
-    """What the library takes for a CircuitPython I2C bus. Locking is `_turn`'s business."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._transfer = bus.transfer
-
-    def try_lock(self) -> bool:
-        """Granted: whoever is here holds the turn."""
-        return True
-
-    def unlock(self) -> None:
-        """Nothing to give back."""
-
-    def writeto(self, address: int, buffer: bytearray, *, start: int = 0, end: int | None = None) -> None:
-        """Write a part of `buffer`; an empty one asks who is there."""
-        self._transfer(address, bytes(buffer[start:end]))
-
-    def readfrom_into(self, address: int, buffer: bytearray, *, start: int = 0, end: int | None = None) -> None:
-        """Fill a part of `buffer`."""
-        stop = len(buffer) if end is None else end
-        buffer[start:stop] = self._transfer(address, b"", stop - start)
-
-    def writeto_then_readfrom(
-        self,
-        address: int,
-        out_buffer: bytearray,
-        in_buffer: bytearray,
-        *,
-        out_start: int = 0,
-        out_end: int | None = None,
-        in_start: int = 0,
-        in_end: int | None = None,
-    ) -> None:
-        """Write, then read; both buffers may be the same object."""
-        stop = len(in_buffer) if in_end is None else in_end
-        in_buffer[in_start:stop] = self._transfer(address, bytes(out_buffer[out_start:out_end]), stop - in_start)
-
-
-_library_lock = threading.Lock()
-_here = threading.local()  # .turn: the turn this thread has in the library, if any
-
-
-class _Turn:
-    """A thread's stay inside the library, on the clock of its bus and with an end."""
-
-    def __init__(self, clock: Clock, limit_s: float) -> None:
-        self.clock = clock
-        self._deadline_ns = clock.monotonic_ns() + round(limit_s * 1e9)
-        self._sleeps = 0
-
-    def sleep(self, seconds: float) -> None:
-        """Let other sensors' threads into the library meanwhile. Raises SensorFaultError past the deadline."""
-        self._sleeps += 1
-        if self._sleeps > POLLS_MIN and self.clock.monotonic_ns() > self._deadline_ns:
-            raise SensorFaultError(f"the {CHIP} does not finish what it was told to do")
-        _library_lock.release()
+    def _lamp(self, led_ma: int) -> None:
+        self._write(reg.ENABLE, reg.PON)  # no setting may be changed while the chip measures
+        self._write(reg.CFG0, reg.BANK_1)
         try:
-            self.clock.sleep(seconds)
+            self._write(reg.CONFIG, reg.LED_SEL)
+            drive = (max(led_ma, LED_MA_MIN) - LED_MA_MIN) // 2
+            self._write(reg.LED, (reg.LED_ACT if led_ma else 0) | drive)
         finally:
-            _library_lock.acquire()
+            self._write(reg.CFG0, 0)
 
+    def _half(self, table: bytes, settings: Settings) -> Half:
+        self._connect_diodes(table)
+        self._write(reg.ENABLE, reg.PON | reg.SP_EN)
+        begun_ns = self._bus.clock.monotonic_ns()
+        integration_s = settings.integration_ms / 1000.0
+        expected_s = integration_s + AUTO_ZERO_S
+        flags = self._await(reg.STATUS2, reg.AVALID, reg.AVALID, expected_s * OSCILLATOR_MARGIN, "measuring")
+        status, *counts = _BURST.unpack(self._read(reg.ASTATUS, _BURST.size))
+        if status & 0x0F != settings.gain_code:
+            self.counters.lost += 1
+            raise SensorFaultError(f"the chip measured at gain code {status & 0x0F}, set was {settings.gain_code}")
+        digital = bool(flags & reg.ASAT_DIGITAL) or max(counts) >= settings.full_scale
+        analogue = bool(flags & reg.ASAT_ANALOGUE) or (bool(status & reg.ASTATUS_SATURATED) and not digital)
+        return Half(tuple(counts), digital, analogue, begun_ns + round((expected_s - integration_s / 2) * 1e9))
 
-@contextmanager
-def _turn(bus: Bus, limit_s: float) -> Generator[None]:
-    """Enter the library. Always the bus before the library, so that two threads can't wait for each other."""
-    with bus.lock, _library_lock:
-        _here.turn = _Turn(bus.clock, limit_s)
-        try:
-            yield
-        finally:
-            _here.turn = None
+    def _connect_diodes(self, table: bytes) -> None:
+        """The multiplexer may only be changed while nothing is being measured."""
+        self._write(reg.ENABLE, reg.PON)
+        self._write(reg.SMUX_RAM, *table)
+        self._command_multiplexer()
 
+    def _command_multiplexer(self) -> None:
+        self._write(reg.ENABLE, reg.PON | reg.SMUXEN)
+        self._await(reg.ENABLE, reg.SMUXEN, 0, SMUX_S, "switching its multiplexer")
 
-def _library_sleep(seconds: float) -> None:
-    turn: _Turn | None = getattr(_here, "turn", None)
-    if turn is None:
-        time.sleep(seconds)  # somebody else in this process uses the library on his own
-    else:
-        turn.sleep(seconds)
+    def _await(self, register: int, mask: int, wanted: int, expected_s: float, doing: str) -> int:
+        """Sleep for as long as it takes, then look until the bits of `mask` are as `wanted`; the register's value."""
+        clock = self._bus.clock
+        deadline_ns = clock.monotonic_ns() + round((expected_s + SLACK_S) * 1e9)
+        clock.sleep(expected_s)
+        looks = 0
+        while (value := self._read(register)[0]) & mask != wanted:
+            looks += 1
+            if looks > POLLS_MIN and clock.monotonic_ns() > deadline_ns:
+                self.counters.late += 1
+                raise SensorFaultError(f"the {CHIP} does not finish {doing}")
+            self.counters.polls += 1
+            clock.sleep(POLL_S)
+        return value
 
+    def _check_memory(self, settings: Settings) -> None:
+        """Whether the chip still is as it was started: after a dip of its supply all settings are gone."""
+        enable, atime, *_, low_1, low_2, high_1, high_2 = self._read(reg.ENABLE, 8)
+        if bytes((low_1, low_2, high_1, high_2)) != MARK or atime != settings.atime or not enable & reg.PON:
+            self.counters.lost += 1
+            raise SensorFaultError(f"the {CHIP} has lost its settings: its supply dipped, or another program uses it")
 
-def _library_monotonic() -> float:
-    turn: _Turn | None = getattr(_here, "turn", None)
-    return time.monotonic() if turn is None else turn.clock.monotonic_ns() / 1e9
-
-
-adafruit_as7341.sleep = _library_sleep
-adafruit_as7341.monotonic = _library_monotonic
-
-
-def _check_settings(gain: float, atime: int, astep: int, led_ma: int) -> int:
-    """The number of steps of one integration."""
-    if gain not in GAINS:
-        raise ValueError(f"gain is {gain}, must be one of {', '.join(f'{value:g}' for value in GAINS)}")
-    if not 0 <= atime <= 255:
-        raise ValueError(f"atime is {atime}, must be 0 to 255")
-    if not 0 <= astep <= 65_534:
-        raise ValueError(f"astep is {astep}, must be 0 to 65534")
-    steps = (atime + 1) * (astep + 1)
-    if steps == 1:
-        raise ValueError("atime and astep must not both be 0")
-    if steps * STEP_US > INTEGRATION_MS_MAX * 1000.0:
-        raise ValueError(
-            f"one half would integrate for {steps * STEP_US / 1000:.0f} ms, at most {INTEGRATION_MS_MAX:.0f}"
+    def _try_gains(self, settings: Settings, peak_share: float) -> GainChoice:
+        """From a cautious trial to what it predicts, and down from there until nothing saturates."""
+        trial = 16
+        while trial > 1 and self._peak(settings, trial) >= 1.0:
+            trial //= 4
+        rate = self._peak(settings, trial) / GAINS[trial][1]  # share of full scale per unit of gain
+        fitting = [gain for gain, (_, real) in GAINS.items() if rate * real <= peak_share]
+        candidates = sorted(fitting, reverse=True) or [min(GAINS)]
+        for gain in candidates:
+            share = self._peak(settings, gain)
+            if share <= peak_share * 1.05 or (gain == min(GAINS) and share < 1.0):
+                return GainChoice(gain, share)
+        raise SensorFaultError(
+            "there is too much light even for the lowest gain: less lamp current or integration time"
         )
-    if led_ma != 0 and (led_ma % 2 or not LED_MA_MIN <= led_ma <= LED_MA_MAX):
-        raise ValueError(f"led_ma is {led_ma}, must be 0, or even and from {LED_MA_MIN} to {LED_MA_MAX}")
-    return steps
+
+    def _peak(self, settings: Settings, gain: float) -> float:
+        """The strongest channel's share of full scale at `gain`; at least 1 when anything saturates."""
+        self._write(reg.ENABLE, reg.PON)
+        self._write(reg.CFG1, GAINS[gain][0])
+        at_gain = Settings(gain, settings.atime, settings.astep, settings.led_ma)
+        halves = [self._half(table, at_gain) for table in (reg.FIRST_HALF, reg.SECOND_HALF)]
+        share = max(max(half.counts) for half in halves) / settings.full_scale
+        return max(share, 1.0) if any(half.digital or half.analogue for half in halves) else share
+
+    def _listen(self) -> int:
+        """The flicker engine's status at the end of a fresh run."""
+        self._connect_diodes(reg.FLICKER_TABLE)
+        self._write(reg.FD_CFG0, 0x21)  # its own coefficients for 100 and 120 Hz, nothing into the FIFO
+        self._write(reg.FD_TIME_1, FD_STEPS & 0xFF)
+        self._write(reg.FD_TIME_2, FD_GAIN_CODE << 3 | FD_STEPS >> 8)
+        self._write(reg.FD_STATUS, reg.FD_VALID | reg.FD_SATURATED | reg.FD_120_VALID | reg.FD_100_VALID)  # 1 clears
+        self._write(reg.ENABLE, reg.PON | reg.SP_EN | reg.FDEN)
+        return self._await(reg.FD_STATUS, reg.FD_VALID, reg.FD_VALID, FLICKER_S, "listening for flicker")
+
+
+def _frame(first: Half, second: Half, settings: Settings, now_ns: int) -> SpectralFrame:
+    clear, nir = (first.counts[4], second.counts[4]), (first.counts[5], second.counts[5])
+    counts = [*first.counts[:4], *second.counts[:4], round(sum(clear) / 2), round(sum(nir) / 2)]
+    digital, analogue = first.digital or second.digital, first.analogue or second.analogue
+    return SpectralFrame(
+        captured_ns=now_ns,
+        counts=np.array(counts, dtype=np.int64),
+        clear_halves=clear,
+        nir_halves=nir,
+        gain=settings.real_gain,
+        integration_ms=settings.integration_ms,
+        full_scale=settings.full_scale,
+        led_ma=settings.led_ma,
+        saturated=digital or analogue,
+        saturated_digital=digital,
+        saturated_analogue=analogue,
+        halves_ns=(first.middle_ns, second.middle_ns),
+    )

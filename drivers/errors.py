@@ -6,7 +6,8 @@
     ├── FirmwareError         the chip does not run the firmware that was sent to it
     ├── SensorFaultError      the chip reports a fault, lost its state, or does not do what it was told
     ├── StaleFrameError       no new frame within the time allowed
-    └── FrameCorruptError     a frame came that cannot be true
+    ├── FrameCorruptError     a frame came that cannot be true
+    └── SettingError          the chip or the bus can't carry what was asked for; a ValueError too
 
 A BusError passes through a driver as it is: who handles sensors catches both.
 """
@@ -73,3 +74,18 @@ class FrameCorruptError(DriverError):
         self.expected = expected
         self.received = received
         self.raw = raw
+
+
+class SettingError(DriverError, ValueError):
+    """The chip, or the bus under it, can't carry a setting; nothing was sent.
+
+    field: which one. nearest: the value of that field that would work, None when no single value would.
+    """
+
+    def __init__(self, field: str, received: object, reason: str, nearest: object = None) -> None:
+        hint = "" if nearest is None else f"; the nearest that works is {nearest}"
+        super().__init__(f"{field} is {received}, {reason}{hint}")
+        self.field = field
+        self.received = received
+        self.reason = reason
+        self.nearest = nearest

@@ -1,237 +1,353 @@
-"""The VL53L8CH on any bus: boots it, ranges at 8 x 8 zones, hands out frames that can be believed.
+"""The VL53L8CH on any bus: boots it, ranges as its settings say, hands out frames that can be believed.
 
-Boot, configuration, start and stop are those of depz-sensor-sdk, which carries ST's firmware and register sequences
-for this chip; polling, decoding and judging of frames are ours. Its ULD takes a transport and a sleep function, so
-nothing of it is patched. What a newcomer gets wrong: a frame is no proof that the chip is well. One that lost its
-supply for a moment answers politely with its identity in place of a status.
+An own driver: of depz-sensor-sdk only the files with the manufacturer's firmware are used (docs/decisions/0006). What a
+newcomer gets wrong: a frame is no proof that the chip is well. One that lost its supply for a moment answers politely
+with its identity in place of a status.
+
+Every method may raise a BusError as it came from the bus. Threads may share a driver: the bus lock is held for every
+sequence that must not be interrupted, and for none that only waits.
 """
 
-from typing import Any, Protocol
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from depz_sensor_sdk.vl53l8 import uld
-
-from drivers.bus import Bus, NakError
-from drivers.errors import FirmwareError, FrameCorruptError, NotFoundError, SensorFaultError, StaleFrameError
+from drivers.bus import Bus, BusError, NakError
+from drivers.errors import (
+    DriverError,
+    FrameCorruptError,
+    NotFoundError,
+    SensorFaultError,
+    SettingError,
+    StaleFrameError,
+)
 from drivers.frames import TofFrame
-from drivers.vl53l8ch_frame import FRAME_BYTES, decode
+from drivers.vl53l8ch_boot import Booted, boot
+from drivers.vl53l8ch_calibration import Calibration, CrosstalkTarget, calibrate_crosstalk, check_crosstalk
+from drivers.vl53l8ch_configure import configure
+from drivers.vl53l8ch_control import PowerMode, firmware_runs, halt, launch, move_address, set_power
+from drivers.vl53l8ch_firmware import firmware
+from drivers.vl53l8ch_frame import FrameDecoder
+from drivers.vl53l8ch_judge import Judge, Reading, TofCounters
+from drivers.vl53l8ch_registers import PAGE, PAGE_HOST, PAGE_UI, RESULTS, Link
+from drivers.vl53l8ch_settings import TofSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 CHIP = "VL53L8CH"
 ADDRESS = 0x29
 IDENTITY = bytes([0xF0, 0x0C])  # device and revision; the VL53L8CX bears the same
-FREQUENCY_HZ_MAX = 15  # at 8 x 8 zones (UM3109 section 2.1)
-WRITE_CHUNK_BYTES = 4096  # half of what Linux carries in one message: the download stays interruptible
+ADDRESSES = (0x08, 0x77)  # the rest is reserved (UM10204 section 3.1.12)
 POLL_S = 0.001
 WAKE_EARLY_S = 0.002  # how long before a frame is due polling begins: more than a poll and the jitter of a sleep
 WAKE_EARLY_SHARE_MAX = 0.25  # of a period, while the chip's rhythm is being searched for
 NO_FRAME = 0xFF
-FRAMES_AHEAD_TOLERANCE = 1.25  # the chip's oscillator against the host's, with much to spare
-CHECKSUM_REGISTER = 0x2FFC
+READS_MAX = 4  # of one frame when every frame is read twice: until two agree
 
 
-class _Uld(Protocol):
-    """What this driver uses of the ULD, which is not typed itself."""
+@dataclass(slots=True)
+class _Session:
+    """From one start to its stop. due_ns: when polling for the next frame begins."""
 
-    data_read_size: int
-    fw_checksum: int
-
-    def is_alive(self) -> tuple[int, int]: ...
-    def init(self) -> None: ...
-    def set_resolution(self, resolution: int) -> None: ...
-    def set_ranging_frequency_hz(self, hz: int) -> None: ...
-    def set_ranging_mode(self, mode: int) -> None: ...
-    def start_ranging(self) -> None: ...
-    def stop_ranging(self) -> None: ...
-
-
-class _Transport:
-    """The ULD's platform on our bus and its clock."""
-
-    def __init__(self, bus: Bus, address: int) -> None:
-        self._bus = bus
-        self._address = address
-
-    def rd_multi(self, register: int, size: int) -> bytes:
-        """Read a block, in one transaction."""
-        return self._bus.transfer(self._address, register.to_bytes(2, "big"), size)
-
-    def wr_multi(self, register: int, data: bytes) -> None:
-        """Write a block, in pieces that the bus carries, each with its own address."""
-        for start in range(0, len(data), WRITE_CHUNK_BYTES):
-            piece = bytes(data[start : start + WRITE_CHUNK_BYTES])
-            self._bus.transfer(self._address, (register + start).to_bytes(2, "big") + piece)
-
-    def sleep_ms(self, duration_ms: int) -> None:
-        """Wait on the bus clock."""
-        self._bus.clock.sleep(duration_ms / 1000)
+    decoder: FrameDecoder
+    judge: Judge
+    period_ns: int
+    due_ns: int
+    early_s: float = WAKE_EARLY_S
+    last_stream: int = NO_FRAME
 
 
 class Vl53l8ch:
-    """One chip. Not for two threads at a time. Every method may raise a BusError as it came from the bus.
+    """One chip. settings: how it ranges from the next start on. counters: every kind of trouble so far."""
 
-    frames_missed: frames that the chip made and nobody read, since the start; at a caller slower than the chip this
-    is ordinary. polls: status reads, for the curious.
-    """
+    def __init__(self, bus: Bus, address: int = ADDRESS, settings: TofSettings | None = None) -> None:
+        self.settings = TofSettings() if settings is None else settings
+        self.counters = TofCounters()
+        self._bus = bus
+        self._link = Link(bus, address)
+        self._booted: Booted | None = None
+        self._crosstalk: bytes | None = None
+        self._session: _Session | None = None
+        self._missed_before = 0
 
-    def __init__(self, bus: Bus, address: int = ADDRESS) -> None:
-        self.address = address
-        self.frames_missed = 0
-        self.polls = 0
-        self._clock = bus.clock
-        self._transport = _Transport(bus, address)
-        self._uld: _Uld | None = None
-        self._period_ns = 0
-        self._due_ns = 0
-        self._early_s = WAKE_EARLY_S
-        self._last: TofFrame | None = None
-        self._doubted: TofFrame | None = None
-        self._last_stream = NO_FRAME
+    @property
+    def address(self) -> int:
+        """The 7-bit address at which the chip is addressed."""
+        return self._link.address
+
+    @property
+    def frames_missed(self) -> int:
+        """Frames that the chip made since the start and nobody read; ordinary where the caller is slower."""
+        return self.counters.missed - self._missed_before
+
+    @property
+    def polls(self) -> int:
+        """Status reads so far, for the curious."""
+        return self.counters.polls
+
+    @property
+    def bus_hz(self) -> float | None:
+        """Clocks a second that the bus carried during the download, None before the first boot."""
+        return None if self._booted is None else self._booted.bus_hz
+
+    @property
+    def ranging(self) -> bool:
+        """Whether frames may be read."""
+        return self._session is not None
 
     def identify(self) -> None:
         """Make sure that the chip is there; raises NotFoundError with what was found instead."""
-        try:
-            self._transport.wr_multi(0x7FFF, b"\x00")
-            received = self._transport.rd_multi(0x0000, 2)
-            self._transport.wr_multi(0x7FFF, b"\x02")
-        except NakError as error:
-            raise NotFoundError(CHIP, self.address, "nothing answers") from error
+        with self._exclusive():
+            try:
+                self._link.put(PAGE, PAGE_HOST)
+                received = self._link.read(0x0000, 2)
+                self._link.put(PAGE, PAGE_UI)
+            except NakError as error:
+                raise NotFoundError(CHIP, self.address, "nothing answers") from error
         if received != IDENTITY:
             reason = f"its identity is {received.hex(' ').upper()}, must be {IDENTITY.hex(' ').upper()}"
             raise NotFoundError(CHIP, self.address, reason, received)
 
-    def start(self, frequency_hz: int = FREQUENCY_HZ_MAX) -> None:
-        """Boot the chip with its firmware (about 1 s at 1 MHz, 8 s at 100 kHz) and range continuously at 8 x 8.
+    def boot(self) -> None:
+        """Download the firmware (1 s at 1 MHz, 8 s at 100 kHz), whatever state the chip is in; the bus is busy with it.
 
-        Raises ValueError, NotFoundError, FirmwareError or SensorFaultError.
+        Raises NotFoundError, FirmwareError, FirmwareFilesError or SensorFaultError.
         """
-        if not 1 <= frequency_hz <= FREQUENCY_HZ_MAX:
-            raise ValueError(f"frequency_hz is {frequency_hz}, must be 1 to {FREQUENCY_HZ_MAX}")
-        self.identify()
-        chip: Any = uld.VL53L8CX(self._transport, variant="ch")
-        self._uld = chip
-        try:
-            self._boot(chip, frequency_hz)
-        except uld.Vl53l8cxError as error:
-            raise self._translate(error, chip.fw_checksum) from error
-        if chip.data_read_size != FRAME_BYTES:
-            raise SensorFaultError(f"the chip announces frames of {chip.data_read_size} bytes, must be {FRAME_BYTES}")
-        self.frames_missed = 0
-        self._period_ns = round(1e9 / frequency_hz)
-        self._last = self._doubted = None
-        self._last_stream = NO_FRAME
-        self._due_ns = self._clock.monotonic_ns()
+        with self._exclusive():
+            self._session = self._booted = None
+            self.identify()
+            self.counters.boots += 1
+            booted = boot(self._link, firmware())
+            if self._crosstalk is not None:
+                booted = replace(booted, calibration=replace(booted.calibration, crosstalk=self._crosstalk))
+            self._booted = booted
+
+    def start(self, frequency_hz: int | None = None, settings: TofSettings | None = None) -> None:
+        """Range with `settings`, or with those in place; `frequency_hz` overrides theirs. Boots the chip if need be.
+
+        Raises SettingError (a ValueError) when the chip or the bus can't carry that, with nothing sent that would
+        change the chip's way; NotFoundError, FirmwareError or SensorFaultError.
+        """
+        wanted = self.settings if settings is None else settings
+        if frequency_hz is not None:
+            wanted = replace(wanted, frequency_hz=frequency_hz)
+        with self._exclusive():
+            if self._booted is not None:  # while the chip ranges on, if it does
+                wanted.check_bus(self._booted.bus_hz, self._bus.name)
+            self.stop()
+            booted = self._running()
+            wanted.check_bus(booted.bus_hz, self._bus.name)
+            decoder = FrameDecoder(wanted)
+            self._booted = None  # until all of it has gone well, the next start boots
+            configure(self._link, wanted, booted.calibration, decoder)
+            launch(self._link, decoder.size)
+            self._booted, self.settings = booted, wanted
+            self._missed_before = self.counters.missed
+            period_ns = round(1e9 / wanted.frequency_hz)
+            now_ns = self._bus.clock.monotonic_ns()
+            self._session = _Session(decoder, Judge(decoder, self.counters), period_ns, now_ns)
 
     def read(self, timeout_s: float = 1.0) -> TofFrame:
         """The next frame that was not read yet; waits for it, without polling before it can be there.
 
-        Raises StaleFrameError, SensorFaultError or FrameCorruptError. After the last one the next frame may be good.
+        Raises StaleFrameError (with thresholds armed: nothing met them), SensorFaultError or FrameCorruptError. After
+        the last one the next frame may be good.
         """
-        uld_chip = self._started()
-        began_ns = self._clock.monotonic_ns()
+        clock = self._bus.clock
+        began_ns = clock.monotonic_ns()
         deadline_ns = began_ns + round(timeout_s * 1e9)
-        self._wait_until(min(self._due_ns, deadline_ns))
+        self._wait_until(min(self._started().due_ns, deadline_ns))
         at_first_poll = True
-        while not self._ready():
+        while True:
+            with self._exclusive():
+                session = self._started()
+                frame = self._next(session, at_first_poll)
+                if frame is not None:
+                    self.counters.frames += 1
+                    return frame
             at_first_poll = False
-            now_ns = self._clock.monotonic_ns()
+            now_ns = clock.monotonic_ns()
             if now_ns >= deadline_ns:
-                last_id = None if self._last is None else self._last.frame_id
-                raise StaleFrameError((now_ns - began_ns) / 1e9, last_id)
-            self._clock.sleep(POLL_S)
-        ready_ns = self._clock.monotonic_ns()
-        self._due_ns = ready_ns + self._period_ns - self._early_ns(at_first_poll)
-        raw = self._transport.rd_multi(0, uld_chip.data_read_size)
-        return self._judge(decode(raw, self._clock.monotonic_ns()), raw)
+                self.counters.stale += 1
+                last = session.judge.last
+                raise StaleFrameError((now_ns - began_ns) / 1e9, None if last is None else last.frame_id)
+            clock.sleep(POLL_S)
 
     def stop(self) -> None:
         """Stop ranging after the current frame; the chip keeps its firmware. Nothing happens when it isn't ranging."""
-        if self._uld is None:
-            return
-        chip, self._uld = self._uld, None
-        chip.stop_ranging()
+        with self._exclusive():
+            if self._session is None:
+                return
+            self._session, booted, self._booted = None, self._booted, None
+            halt(self._link)
+            self._booted = booted
 
-    def _boot(self, chip: _Uld, frequency_hz: int) -> None:
-        chip.init()
-        chip.set_resolution(uld.RESOLUTION_8X8)
-        chip.set_ranging_frequency_hz(frequency_hz)
-        chip.set_ranging_mode(uld.RANGING_MODE_CONTINUOUS)
-        chip.start_ranging()
+    def power(self, mode: PowerMode) -> None:
+        """Put the chip to sleep, or wake it; stops it first. After a deep sleep the next start boots it."""
+        with self._exclusive():
+            self.stop()
+            if mode is PowerMode.DEEP_SLEEP:
+                self._booted = None
+            set_power(self._link, mode)
 
-    def _translate(self, error: Any, checksum: int) -> FirmwareError | SensorFaultError:
-        if error.code == uld.STATUS_FW_CHECKSUM_FAIL:
-            received = int.from_bytes(self._transport.rd_multi(CHECKSUM_REGISTER, 4), "big")
-            return FirmwareError(expected=checksum, received=received)
-        if error.code == uld.STATUS_LASER_SAFETY:
-            return SensorFaultError("the laser safety check failed", error.code)
-        if error.code == uld.STATUS_TIMEOUT_ERROR:
-            return SensorFaultError(f"the chip does not answer in time: {error}", error.code)
-        return SensorFaultError(str(error), error.code)
+    def move_to(self, address: int) -> None:
+        """Give the chip another 7-bit address, until its power goes.
 
-    def _started(self) -> _Uld:
-        if self._uld is None:
+        For several sensors on one bus: hold the LPn pin of all others low, move one, release the next. Raises
+        SettingError, or NotFoundError when the chip doesn't answer there.
+        """
+        low, high = ADDRESSES
+        if not low <= address <= high:
+            raise SettingError("address", f"0x{address:02X}", f"must be 0x{low:02X} to 0x{high:02X}")
+        with self._exclusive():
+            self.identify()
+            before = self.address
+            if address == before:
+                return
+            try:
+                self._bus.transfer(address)
+            except NakError:
+                move_address(self._link, address)
+                self.identify()
+                return
+        raise SettingError("address", f"0x{address:02X}", "but another chip answers there already")
+
+    def calibrate_crosstalk(self, target: CrosstalkTarget | None = None) -> bytes:
+        """Measure the light that the window throws back, before a target as described; stops the chip.
+
+        Returns 776 bytes to be kept and given to `use_crosstalk` after every making of this driver; they are in force
+        from the next start on. Raises NoCrosstalkError when there is no window worth it, or SensorFaultError.
+        """
+        with self._exclusive():
+            self.stop()
+            booted = self._running()
+            self._booted = None
+            wanted = CrosstalkTarget() if target is None else target
+            try:
+                found = calibrate_crosstalk(self._link, wanted, firmware(), booted.calibration.factory)
+            except DriverError:
+                self.counters.faults += 1
+                raise
+            self._crosstalk = found.crosstalk
+            self._booted = replace(booted, calibration=found)
+            return found.crosstalk
+
+    def use_crosstalk(self, crosstalk: bytes) -> None:
+        """Put an earlier crosstalk calibration in force from the next start on; raises SettingError."""
+        check_crosstalk(crosstalk)
+        with self._bus.lock:
+            self._crosstalk = crosstalk
+            if self._booted is not None:
+                calibration = replace(self._booted.calibration, crosstalk=crosstalk)
+                self._booted = replace(self._booted, calibration=calibration)
+
+    def calibration(self) -> Calibration:
+        """The chip's own data; boots it if need be."""
+        with self._exclusive():
+            return self._running().calibration
+
+    def decoder(self) -> FrameDecoder:
+        """How frames of the running session are read; raises SensorFaultError when there is none."""
+        return self._started().decoder
+
+    def link(self) -> Link:
+        """The chip's registers, for the self-test and for tools; whoever uses it holds the bus lock."""
+        return self._link
+
+    @contextmanager
+    def _exclusive(self) -> "Generator[None]":
+        with self._bus.lock:
+            try:
+                yield
+            except BusError:
+                self.counters.bus_errors += 1
+                raise
+
+    def _running(self) -> Booted:
+        """The chip with its firmware running; boots it where that isn't known to be so."""
+        self.identify()
+        if self._booted is None or not firmware_runs(self._link):
+            self.boot()
+        assert self._booted is not None
+        return self._booted
+
+    def _started(self) -> _Session:
+        if self._session is None:
             raise SensorFaultError("the chip has not been started since it was made, stopped or found faulty")
-        return self._uld
+        return self._session
 
     def _wait_until(self, at_ns: int) -> None:
-        wait_ns = at_ns - self._clock.monotonic_ns()
+        wait_ns = at_ns - self._bus.clock.monotonic_ns()
         if wait_ns > 0:
-            self._clock.sleep(wait_ns / 1e9)
+            self._bus.clock.sleep(wait_ns / 1e9)
 
-    def _early_ns(self, at_first_poll: bool) -> int:
-        """How much less than a period to wait after this frame.
+    def _next(self, session: _Session, at_first_poll: bool) -> TofFrame | None:
+        """The frame that is there, None when there is none that was not read."""
+        if not self._ready(session):
+            return None
+        ready_ns = self._bus.clock.monotonic_ns()
+        session.due_ns = ready_ns + session.period_ns - _early_ns(session, at_first_poll)
+        try:
+            asked_ns = self._bus.clock.monotonic_ns()
+            raw = self._fetch(session.decoder)
+            session.last_stream = raw[0]
+            frame = session.decoder.decode(raw, self._bus.clock.monotonic_ns())
+            if session.judge.is_duplicate(frame):
+                self.counters.duplicates += 1
+                return None
+            session.judge.accept(Reading(frame, raw, asked_ns))
+        except FrameCorruptError as error:
+            self.counters.corrupt[error.field] += 1
+            raise
+        return frame
 
-        A frame that was there at the first poll may have been there for long: look earlier and earlier, until a poll
-        comes before the frame does.
-        """
-        most_s = self._period_ns / 1e9 * WAKE_EARLY_SHARE_MAX
-        self._early_s = min(2 * self._early_s, most_s) if at_first_poll else min(WAKE_EARLY_S, most_s)
-        return round(self._early_s * 1e9)
+    def _fetch(self, decoder: FrameDecoder) -> bytes:
+        """The bytes of the current frame; read until two readings agree where the settings ask for that."""
+        raw = self._link.read(RESULTS, decoder.size)
+        if not decoder.settings.double_read:
+            return raw
+        readings = [raw]
+        while len(readings) < READS_MAX:
+            raw = self._link.read(RESULTS, decoder.size)
+            if raw in readings:
+                return raw
+            self.counters.disagreements += 1
+            readings.append(raw)
+        raise FrameCorruptError("frame", expected="two equal readings", received=f"{READS_MAX} that differ", raw=raw)
 
-    def _ready(self) -> bool:
+    def _ready(self, session: _Session) -> bool:
         """Whether a frame is there that was not read; raises SensorFaultError when the status tells of trouble.
 
         Bad news is read twice before it is believed, because a flipped bit on the wire must not cost a restart; then
-        the session is over until the next start.
+        the session is over until the next start, which boots.
         """
         status = self._status()
         if _trouble(status) is not None:
             status = self._status()
             fault = _trouble(status)
             if fault is not None:
-                self._uld = None
+                self._session = self._booted = None
+                self.counters.faults += 1
                 raise fault
         stream, five, state, flags = status
         complete = stream != NO_FRAME and five == 0x05 and state & 0x05 == 0x05 and bool(flags & 0x10)
-        return complete and stream != self._last_stream
+        return complete and stream != session.last_stream
 
     def _status(self) -> bytes:
-        self.polls += 1
-        return self._transport.rd_multi(0, 4)
+        self.counters.polls += 1
+        return self._link.read(RESULTS, 4)
 
-    def _judge(self, frame: TofFrame, raw: bytes) -> TofFrame:
-        """Hold the frame's number against the last one and the time that has passed.
 
-        A number that cannot be is refused once; when the next frame carries on from there, it was the count that had
-        jumped (the host slept, say) and not a bit that had flipped, and counting goes on.
-        """
-        self._last_stream = raw[0]
-        last, doubted = self._last, self._doubted
-        if last is not None:
-            if not self._follows(frame, last):
-                self._doubted = frame
-                if doubted is None or not self._follows(frame, doubted):
-                    expected = f"{last.frame_id + 1} to {last.frame_id + self._advance_max(last, frame)}"
-                    raise FrameCorruptError("frame number", expected=expected, received=frame.frame_id, raw=raw)
-            self.frames_missed += max(0, frame.frame_id - last.frame_id - 1)
-        self._last, self._doubted = frame, None
-        return frame
+def _early_ns(session: _Session, at_first_poll: bool) -> int:
+    """How much less than a period to wait after this frame.
 
-    def _follows(self, later: TofFrame, earlier: TofFrame) -> bool:
-        return 1 <= later.frame_id - earlier.frame_id <= self._advance_max(earlier, later)
-
-    def _advance_max(self, earlier: TofFrame, later: TofFrame) -> int:
-        """By how much the frame number can have grown between two frames."""
-        elapsed_ns = later.captured_ns - earlier.captured_ns
-        return int(elapsed_ns / self._period_ns * FRAMES_AHEAD_TOLERANCE) + 2
+    A frame that was there at the first poll may have been there for long: look earlier and earlier, until a poll comes
+    before the frame does.
+    """
+    most_s = session.period_ns / 1e9 * WAKE_EARLY_SHARE_MAX
+    session.early_s = min(2 * session.early_s, most_s) if at_first_poll else min(WAKE_EARLY_S, most_s)
+    return round(session.early_s * 1e9)
 
 
 def _trouble(status: bytes) -> SensorFaultError | None:

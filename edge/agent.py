@@ -117,6 +117,7 @@ class Agent:
         spool.on_release = lambda: self._post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
+        uplink.on_taken_over = self._tell_taken_over
         uplink.on_desired = self._on_desired
         uplink.on_command = self._on_command
         self._tell_restart()
@@ -188,6 +189,7 @@ class Agent:
             agent=agent_version(),
             lot_id=self._lot_id,
             location=self.settings.location,
+            on_trouble=self._on_trouble,
         )
         self.reporter.assembler = assembler.counters
         self.reporter.calibration_ids = assembler.calibration_ids
@@ -195,9 +197,14 @@ class Agent:
         return assembler
 
     def _on_trouble(self, trouble: Trouble) -> None:
-        kind = "sensor_fault" if trouble.failed else "sensor_recovered"
-        severity = "critical" if trouble.failed else "info"
+        kind: EventKind = "sensor_fault" if trouble.failed or trouble.hampered else "sensor_recovered"
+        severity: Severity = "critical" if trouble.failed else "warning" if trouble.hampered else "info"
         data: dict[str, object] = {"chip": trouble.chip, "reason": trouble.reason, "ticks": trouble.ticks}
+        data |= {
+            name: value
+            for name, value in (("kind", trouble.kind), ("advice", trouble.advice), ("rung", trouble.rung))
+            if value
+        }
         self._append_event(kind, trouble.taken_ns, severity=severity, data=data)
         self._post(self._introduce_soon)
 
@@ -215,10 +222,16 @@ class Agent:
         damage = self.spool.damage
         if damage is not None:
             data |= {"spool_damage": damage.reason, "spool_set_aside_as": self.spool.set_aside_as}
+        if self.spool.torn:
+            data["spool_log_torn"] = True
         severity: Severity = "info" if damage is None else "critical"
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    def _tell_taken_over(self, reason: str) -> None:
+        now_ns = self.clock.monotonic_ns()
+        self._append_event("taken_over", now_ns, severity="critical", data={"reason": reason})
 
     def _introduce_soon(self) -> None:
         self._introductions.set()

@@ -8,6 +8,7 @@ In timed mode a piece is measured several times; measurements belong to one piec
 was out of view, or the height picture changed by more than noise could.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +33,9 @@ from drivers.frames import CHANNELS, SpectralFrame, TofFrame
 from edge.calibration import Calibrations
 from edge.identity import Identity
 from edge.rows import Kind, Stamp
-from edge.sampler import Measurement
+from edge.sampler import Measurement, Trouble
 from edge.spool import Spool
+from edge.watch import DIRTY, Watch
 from quality import fusion, geometry, spectrum
 from quality.recipe import Recipe
 
@@ -72,6 +74,7 @@ class Assembler:
         agent: str,
         lot_id: int | None,
         location: str | None,
+        on_trouble: Callable[[Trouble], None] | None = None,
     ) -> None:
         self.counters = AssemblerCounters()
         self.lot_id = lot_id
@@ -83,6 +86,9 @@ class Assembler:
         self._recipe = recipe
         self._agent = agent
         self._location = location
+        belt = calibrations.belt_signal_kcps
+        self._watch = Watch(None if belt is None else np.array(belt))
+        self._on_trouble = on_trouble
         self._pieces = 0
         self._height: NDArray[np.float64] | None = None  # of the piece in view, mm above the belt
         self._told = False  # whether the piece in view has got its `ungraded`
@@ -105,17 +111,28 @@ class Assembler:
         )
         spectral = measurement.spectral
         light = None if spectral is None else self._analyse_light(spectral, tof)
+        self._watch_installation(measurement.taken_ns, frame, tof, light)
         if spectral is None or light is None:
             verdict = fusion.Ungraded("spectral_fault" if tof.product_present else "no_product")
         else:
             verdict = fusion.fuse(tof, light, self._recipe)
+            if self._watch.refused and isinstance(verdict, fusion.FusionResult):
+                verdict = fusion.Ungraded(DIRTY)
         if isinstance(verdict, fusion.Ungraded):
             self._without_grade(measurement.taken_ns, verdict.reason, tof)
             return
         assert spectral is not None
         assert light is not None
         self._in_view(tof)
-        self._append_sample(measurement.taken_ns, _Look(frame, tof, spectral, light, verdict))
+        window = (DIRTY,) if self._watch.flagged else ()
+        self._append_sample(measurement.taken_ns, _Look(frame, tof, spectral, light, verdict, window))
+
+    def _watch_installation(
+        self, taken_ns: int, frame: TofFrame, tof: geometry.TofAnalysis, light: spectrum.SpectralAnalysis | None
+    ) -> None:
+        for trouble in self._watch.look(taken_ns, frame, tof, light):
+            if self._on_trouble is not None:
+                self._on_trouble(trouble)
 
     def _analyse_light(self, frame: SpectralFrame, tof: geometry.TofAnalysis) -> spectrum.SpectralAnalysis:
         return spectrum.analyse_spectrum(
@@ -202,7 +219,7 @@ class Assembler:
                 recipe=look.verdict.recipe,
                 calibration=self.calibration_ids,
                 reasons=[Reason(code=each.code, params=dict(each.parameters)) for each in look.verdict.reasons],
-                quality_flags=[*look.tof.flags, *look.light.flags],
+                quality_flags=[*look.tof.flags, *look.light.flags, *look.window_flags],
                 origin="edge",
             )
 
@@ -250,6 +267,7 @@ class _Look:
     spectral: SpectralFrame
     light: spectrum.SpectralAnalysis
     verdict: fusion.FusionResult
+    window_flags: tuple[str, ...]
 
 
 def tof_raw(frame: TofFrame) -> TofRaw:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from drivers.as7341 import As7341
-from drivers.frames import SpectralFrame
+from drivers.frames import SpectralFrame, TofFrame
 from drivers.vl53l8ch import Vl53l8ch
 from edge.world import BLACK_CAP, EMPTY_BELT, WHITE_TILE, Show
 from quality.calibration import SpectralCalibration, TofCalibration, calibrate_belt, calibrate_spectrum
@@ -30,11 +31,15 @@ class CalibrationError(Exception):
 
 
 class Calibrations(msgspec.Struct, frozen=True):
-    """Both calibrations of a device and when they were measured (UTC)."""
+    """Both calibrations of a device and when they were measured (UTC).
+
+    belt_signal_kcps: (8, 8), what the empty belt returned; None in files of older versions.
+    """
 
     tof: TofCalibration
     spectral: SpectralCalibration
     measured_at: datetime
+    belt_signal_kcps: list[list[float]] | None = None
 
 
 def load(folder: Path) -> Calibrations | None:
@@ -73,11 +78,13 @@ def measure(
     """
     mark = now.strftime("%Y%m%dT%H%M%SZ")
     show(EMPTY_BELT)
-    belt = _distances(tof)
+    belt_frames = _frames(tof)
+    belt = _distances(belt_frames)
+    signal = np.nan_to_num(np.mean([frame.signal_kcps for frame in belt_frames], axis=0))
     show(BLACK_CAP)
     dark = _spectra(spectral)
     show(WHITE_TILE)
-    tile_mm = float(np.nanmedian(_distances(tof)[:, MIDDLE, MIDDLE]))
+    tile_mm = float(np.nanmedian(_distances(_frames(tof))[:, MIDDLE, MIDDLE]))
     white = _spectra(spectral)
     try:
         belt_calibration = calibrate_belt(belt, calibration_id=f"{device_id}-tof-{mark}")
@@ -95,13 +102,19 @@ def measure(
         )
     except QualityError as error:
         raise CalibrationError(f"the calibration cannot be right: {error}") from None
-    return Calibrations(tof=belt_calibration, spectral=spectral_calibration, measured_at=now)
+    return Calibrations(
+        tof=belt_calibration, spectral=spectral_calibration, measured_at=now, belt_signal_kcps=signal.tolist()
+    )
 
 
-def _distances(tof: Vl53l8ch) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _frames(tof: Vl53l8ch) -> list[TofFrame]:
     for _ in range(SETTLE_FRAMES):
         tof.read()
-    return np.array([tof.read().distance_mm for _ in range(TOF_FRAMES)])
+    return [tof.read() for _ in range(TOF_FRAMES)]
+
+
+def _distances(frames: list[TofFrame]) -> NDArray[np.float64]:
+    return np.array([frame.distance_mm for frame in frames])
 
 
 def _spectra(spectral: As7341) -> list[SpectralFrame]:

@@ -95,6 +95,7 @@ class Reporter:
             ("uplink", self._uplink.counters),
         ):
             found |= {f"{prefix}_{each.name}": getattr(counters, each.name) for each in fields(counters)}
+        found |= self._sampler.troubles()
         found |= {
             "spool_appended": stats.appended,
             "spool_trimmed": stats.trimmed,

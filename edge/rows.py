@@ -6,10 +6,13 @@ range is a range of positions. The boot number is local to one spool file; on th
 
 import random
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+
+from msgspec.structs import replace
 
 from contract.messages import Event, Gap
 from contract.sample import ClockQuality, Sample
@@ -71,6 +74,17 @@ class Span:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One start of the agent. machine_boot: which start of the machine it fell into. anchor_ns: wall time of its
+    monotonic zero, once known."""
+
+    boot_id: uuid.UUID
+    machine_boot: str
+    anchor_ns: int | None
+    synced: bool
+
+
 def position_of(boot: int, seq: int) -> int:
     """Where message `seq` (1 to SEQ_MAX) of the file's boot number `boot` lies."""
     assert 1 <= seq <= SEQ_MAX
@@ -99,3 +113,20 @@ def new_boot_id(unix_ms: int, chance: random.Random) -> uuid.UUID:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     return uuid.UUID(int=value)
+
+
+def boot_crc(number: int, boot_id: bytes, machine_boot: str, anchor_ns: int | None, synced: int) -> int:
+    """What an entry of `boots` is checked with."""
+    return zlib.crc32(f"{number}|{boot_id.hex()}|{machine_boot}|{anchor_ns}|{int(synced)}".encode())
+
+
+def merged(gaps: list[Gap]) -> list[Gap]:
+    """`gaps` with those that touch or overlap made one; the reason is the newest one's."""
+    found: list[Gap] = []
+    for gap in sorted(gaps, key=lambda each: (each.boot_id, each.first_seq)):
+        last = found[-1] if found else None
+        if last is not None and last.boot_id == gap.boot_id and gap.first_seq <= last.last_seq + 1:
+            found[-1] = replace(last, last_seq=max(last.last_seq, gap.last_seq), reason=gap.reason)
+        else:
+            found.append(gap)
+    return found

@@ -2,7 +2,7 @@
 
 A tick that cannot be kept is counted and left out, never made up for: measurements are never bunched. The two sensors
 are read one after the other and never at once. Whatever fails is a fault and never data: a frame that the driver
-doubts, a chip that does not answer, and one that says exactly the same thing again and again.
+doubts, a chip that does not answer, and one that says exactly the same thing again and again (drivers.life).
 
 The schedule runs on the bus's clock, so that a simulation may be faster than life; the moment of a measurement is
 taken from the agent's own.
@@ -11,24 +11,22 @@ taken from the agent's own.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any
 
-import numpy as np
 import structlog
 
 from drivers.as7341 import As7341
-from drivers.bus import Bus, BusError, Clock
-from drivers.errors import DriverError, SensorFaultError
+from drivers.bus import Bus, BusError
+from drivers.care import BusSpeed, Hook, care_for_spectral, care_for_tof
+from drivers.errors import DriverError
 from drivers.frames import SpectralFrame, TofFrame
+from drivers.life import UNSTEADY_LOOKS, Ailment, Life, Rung
 from drivers.vl53l8ch import Vl53l8ch
 from edge.clock import EdgeClock
 
 WAIT_S = 0.25  # of life: longest sleep between two looks at the request to stop
-FAULT_TICKS = 2  # a sensor that fails so often in a row is reported: within three periods
-RESTART_EVERY_S = 5.0  # a boot of the ToF chip takes the bus for a second or more
-STUCK_COUNTS_MIN = 200  # in the dark, two spectra may well be equal; in the light noise sees to it that they are not
+TOGETHER_S = 0.5  # from the ToF frame to the end of the spectrum, which takes 0.13 s where nothing is wrong
 
-Frame = TypeVar("Frame", TofFrame, SpectralFrame)
 log = structlog.get_logger("sampler")
 
 
@@ -43,117 +41,91 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A sensor began or ceased to fail. ticks: measurements without it so far."""
+    """A sensor began or ceased to fail, was given up, or is hampered. ticks: measurements without it so far.
+
+    kind: of drivers.life.Kind, "" when it ceased; advice: what to check first. rung: how far the ladder was climbed.
+    hampered: it delivers, but less than it was asked for.
+    """
 
     chip: str
     failed: bool
     reason: str
     ticks: int
     taken_ns: int
+    kind: str = ""
+    advice: str = ""
+    rung: str = ""
+    hampered: bool = False
 
 
 @dataclass(slots=True)
 class SamplerCounters:
-    """Totals since the start."""
+    """Totals since the start. apart: measurements given up because their frames were not of one moment."""
 
     ticks: int = 0
     missed_ticks: int = 0
     read_failures: int = 0
     restarts: int = 0
+    apart: int = 0
 
 
-class _Patient(Generic[Frame]):
-    """One sensor with its history: reads, retries, restarts, and says when it began and ceased to fail."""
+class _Told:
+    """What has been reported of one sensor."""
 
-    def __init__(
-        self,
-        chip: str,
-        clock: Clock,
-        counters: SamplerCounters,
-        *,
-        start: Callable[[], None],
-        read: Callable[[], Frame],
-        evidence: Callable[[Frame], bytes | None],
-    ) -> None:
-        self.chip = chip
-        self.failed_ticks = 0
-        self.reported = False
-        self.reason = "not started yet"
-        self._clock = clock
-        self._counters = counters
-        self._start = start
-        self._read = read
-        self._evidence = evidence
-        self._running = False
-        self._restart_ns = 0
-        self._seen: bytes | None = None
+    def __init__(self, life: Life[Any]) -> None:
+        self.life = life
+        self.failing = False
+        self.given_up = False
+        self.unsteady = False
+        self.looks = 0
 
-    def begin(self) -> bool:
-        """Start the sensor; False when it would not."""
-        try:
-            self.revive()
-        except (DriverError, BusError) as error:
-            self._failed(error)
-            return False
-        self.failed_ticks = 0
-        return True
-
-    def look(self) -> Frame | None:
-        """A frame that can be believed, or None; one retry, then a restart now and then."""
-        try:
-            frame = self._attempt()
-        except (DriverError, BusError) as error:
-            self._failed(error)
+    def news(self, taken_ns: int) -> Trouble | None:
+        """What must be reported now, if anything."""
+        life, ailment = self.life, self.life.ailment
+        if ailment is None:
+            looks, failing, self.looks = self.looks, self.failing, 0
+            self.failing = self.given_up = False
+            return (
+                Trouble(life.chip, False, "it delivers again", looks, taken_ns)
+                if failing
+                else self._steadiness(taken_ns)
+            )
+        self.looks = ailment.looks
+        given_up = ailment.rung is Rung.GIVEN_UP
+        if not life.failing or (self.failing and (self.given_up or not given_up)):
             return None
-        self.failed_ticks, self.reason = 0, ""
-        return frame
+        self.failing, self.given_up = True, given_up
+        return _trouble(life.chip, ailment, taken_ns)
 
-    def _failed(self, error: Exception) -> None:
-        self._counters.read_failures += 1
-        self.failed_ticks += 1
-        self.reason = str(error)
+    def _steadiness(self, taken_ns: int) -> Trouble | None:
+        """A sensor that fails and recovers again and again is told of once, and once when that ends."""
+        failed = self.life.unsteady
+        if bool(failed) == self.unsteady:
+            return None
+        self.unsteady = bool(failed)
+        if not failed:
+            return Trouble(self.life.chip, False, "it delivers steadily again", 0, taken_ns)
+        last = self.life.last_ailment
+        assert last is not None
+        reason = f"{failed} of the last {UNSTEADY_LOOKS} measurements failed, last: {last.reason}"
+        return Trouble(self.life.chip, False, reason, failed, taken_ns, last.kind, last.advice, hampered=True)
 
-    def _attempt(self) -> Frame:
-        self.revive()
-        try:
-            return self._believable(self._read())
-        except SensorFaultError:
-            self._running = False  # the chip has lost its state: reading again cannot help
-            raise
-        except (DriverError, BusError):
-            self._counters.read_failures += 1
-        try:
-            return self._believable(self._read())
-        except (DriverError, BusError):
-            self._running = self.failed_ticks < FAULT_TICKS  # a short disturbance needs no restart
-            raise
 
-    def revive(self) -> None:
-        """Start the sensor unless it runs, but not again and again without a pause. Raises DriverError, BusError."""
-        if self._running:
-            return
-        now_ns = self._clock.monotonic_ns()
-        if now_ns < self._restart_ns:
-            raise SensorFaultError(self.reason)
-        self._restart_ns = now_ns + round(RESTART_EVERY_S * 1e9)
-        self._counters.restarts += 1
-        self._start()
-        self._running = True
-
-    def _believable(self, frame: Frame) -> Frame:
-        evidence = self._evidence(frame)
-        repeated = evidence is not None and evidence == self._seen
-        self._seen = evidence
-        if repeated:
-            raise SensorFaultError(f"the {self.chip} says exactly what it said before: it is stuck")
-        return frame
+def _trouble(chip: str, ailment: Ailment, taken_ns: int) -> Trouble:
+    reason = ailment.reason
+    if ailment.rung is Rung.GIVEN_UP:
+        reason = f"given up, tried again now and then: {reason}"
+    rung = ailment.rung.words
+    return Trouble(chip, True, reason, ailment.looks, taken_ns, ailment.kind, ailment.advice, rung)
 
 
 class Sampler:
     """Call `start`, later `stop`. on_measurement, on_trouble and on_failure are called in the bus's thread.
 
-    prepare: runs first in that thread, with both sensors started (a calibration). What it raises, and any defect, ends
-    the thread and goes to on_failure. rate_hz may be changed at any time.
+    spectral_bus: that of the spectral sensor when it has its own; both are on one clock and served by the one thread.
+    power_cycle: switches the supply of both sensors off and on. prepare: runs first in that thread, with both sensors
+    started (a calibration). What it raises, and any defect, ends the thread and goes to on_failure. rate_hz may be
+    changed at any time.
     """
 
     def __init__(
@@ -162,6 +134,8 @@ class Sampler:
         bus: Bus,
         tof: Vl53l8ch,
         spectral: As7341,
+        spectral_bus: Bus | None = None,
+        power_cycle: Hook = None,
         clock: EdgeClock,
         rate_hz: float,
         prepare: Callable[[], None] | None,
@@ -178,10 +152,12 @@ class Sampler:
         self._on_trouble = on_trouble
         self._on_failure = on_failure
         self._drivers = (tof, spectral)
-        self._tof = _Patient("VL53L8CH", bus.clock, self.counters, start=tof.start, read=tof.read, evidence=_tof_bytes)
-        self._spectral = _Patient(
-            "AS7341", bus.clock, self.counters, start=spectral.start, read=spectral.read, evidence=_spectral_bytes
-        )
+        self.speed = BusSpeed()
+        self._buses = (bus,) if spectral_bus is None else (bus, spectral_bus)
+        self._tof = Life(care_for_tof(tof, bus, self.speed, power_cycle), bus.clock)
+        self._spectral = Life(care_for_spectral(spectral, self._buses[-1], power_cycle), bus.clock)
+        self._told = (_Told(self._tof), _Told(self._spectral))
+        self._told_speed: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"bus.{bus.name}", daemon=True)
 
@@ -197,8 +173,15 @@ class Sampler:
 
     def healthy(self, chip: str) -> tuple[bool, str]:
         """Whether `chip` delivers, and if not, why."""
-        patient = next(each for each in (self._tof, self._spectral) if each.chip == chip)
-        return not patient.reason, patient.reason
+        ailment = next(told.life for told in self._told if told.life.chip == chip).ailment
+        return ailment is None, "" if ailment is None else ailment.reason
+
+    def troubles(self) -> dict[str, int]:
+        """Every kind of trouble that was met and every rung that was tried, counted per sensor."""
+        found: dict[str, int] = {}
+        for prefix, life in (("tof", self._tof), ("spectral", self._spectral)):
+            found |= {f"{prefix}_{name}": count for name, count in life.counters.flat().items()}
+        return found
 
     def _run(self) -> None:
         try:
@@ -216,7 +199,7 @@ class Sampler:
         """For a preparation, which needs both: try until they run. True unless told to stop meanwhile."""
         while self._prepare is not None and not self._stopping.is_set():
             taken_ns = self._clock.monotonic_ns()
-            missing = [patient for patient in (self._tof, self._spectral) if not patient.begin()]
+            missing = [life for life in (self._tof, self._spectral) if not life.begin()]
             self._report(taken_ns)
             if not missing:
                 break
@@ -235,25 +218,41 @@ class Sampler:
             self.counters.missed_ticks += missed
             due_ns += (missed + 1) * period_ns
             self.counters.ticks += 1
-            self._tick()
+            self.tick()
 
     def _stopping_sleep(self, seconds: float) -> None:
         self._bus.clock.sleep(min(seconds, WAIT_S))
 
-    def _tick(self) -> None:
-        taken_ns = self._clock.monotonic_ns()
+    def tick(self) -> None:
+        """One look at both sensors, in the bus's thread: what is seen and what is wrong goes to the callbacks."""
         tof = self._tof.look()
+        taken_ns = self._clock.monotonic_ns()  # now, because a look that brings a chip back may take seconds
         spectral = self._spectral.look()
+        if tof is not None and spectral is not None and spectral.captured_ns - tof.captured_ns > TOGETHER_S * 1e9:
+            self.counters.apart += 1
+            tof = None  # what lay there may have moved on
+        self._count()
         self._report(taken_ns)
         self._on_measurement(Measurement(taken_ns, tof, spectral))
 
+    def _count(self) -> None:
+        both = (self._tof.counters, self._spectral.counters)
+        self.counters.read_failures = sum(counters.troubles.total() for counters in both)
+        self.counters.restarts = sum(counters.rungs.total() - counters.rungs[Rung.RETRY] for counters in both)
+
     def _report(self, taken_ns: int) -> None:
-        for patient in (self._tof, self._spectral):
-            failing = patient.failed_ticks >= FAULT_TICKS
-            if failing != patient.reported and (failing or patient.failed_ticks == 0):
-                patient.reported = failing
-                log.warning("sampler.trouble", chip=patient.chip, failed=failing, reason=patient.reason)
-                self._on_trouble(Trouble(patient.chip, failing, patient.reason, patient.failed_ticks, taken_ns))
+        for told in self._told:
+            news = told.news(taken_ns)
+            if news is not None:
+                self._tell(news)
+        words = self.speed.words
+        if words is not None and words != self._told_speed:
+            self._tell(Trouble(self._tof.chip, False, words, 0, taken_ns, "slow bus", words, hampered=True))
+        self._told_speed = words or self._told_speed
+
+    def _tell(self, trouble: Trouble) -> None:
+        log.warning("sampler.trouble", chip=trouble.chip, failed=trouble.failed, reason=trouble.reason)
+        self._on_trouble(trouble)
 
     def _shut_down(self) -> None:
         for driver in self._drivers:
@@ -261,13 +260,5 @@ class Sampler:
                 driver.stop()
             except (DriverError, BusError) as error:
                 log.info("sampler.stop", reason=str(error))  # a sensor that is gone needs no stopping
-        self._bus.close()
-
-
-def _tof_bytes(frame: TofFrame) -> bytes | None:
-    seen = bool(np.isfinite(frame.distance_mm).any())
-    return frame.distance_mm.tobytes() + frame.signal_kcps.tobytes() if seen else None
-
-
-def _spectral_bytes(frame: SpectralFrame) -> bytes | None:
-    return frame.counts.tobytes() if int(np.max(frame.counts)) >= STUCK_COUNTS_MIN else None
+        for bus in self._buses:
+            bus.close()

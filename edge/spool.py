@@ -10,8 +10,6 @@ Space is freed by receipts (`trim`) or by dropping the oldest samples when a bou
 stored rows and gaps together are everything ever numbered.
 """
 
-import fcntl
-import os
 import random
 import sqlite3
 import threading
@@ -22,19 +20,23 @@ from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from contract.codec import encode
 from contract.messages import Gap, SeqRange
+from edge import mending
 from edge.clock import SYNCED, UNSET, EdgeClock
+from edge.files import lock
+from edge.reserve import Reserve
 from edge.rows import EPOCH, Build, BuildGap, Kind, Row, Span, Stamp, position_of, runs, utc_from_ns
-from edge.spool_errors import SpoolBusyError, SpoolClosedError, SpoolDamagedError, SpoolDroppedError
-from edge.spool_file import FILE_NAME, Batch, SpoolFile, set_aside
+from edge.spool_errors import SpoolClosedError, SpoolDamagedError, SpoolDroppedError
+from edge.spool_file import FILE_NAME, Batch, SpoolFile
+from edge.spool_limits import SpoolLimits, SpoolStats
 
-LOCK_NAME = "spool.lock"
-TRIM_DELAY_NS = 5_000_000_000  # receipts wait for company: freeing space is not worth a write of its own
+TRIM_DELAY_NS = 15_000_000_000  # receipts wait for company: freeing space is not worth a write of its own
+BYTES_LEAST = 256 * 1024  # kept even on a disk that others have filled: what was measured last, and events
 RETRY_S = 1.0  # between attempts while the disk refuses
 RECEIPTS_MAX = 10_000  # receipts kept while the disk stalls; a forgotten one costs a resend, never a message
 CLOSE_S = 2.0  # how long closing waits for the disk
@@ -43,36 +45,12 @@ T = TypeVar("T")
 log = structlog.get_logger("spool")
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolLimits:
-    """rows_max, bytes_max: what the file may hold. commit_rows_max: of one transaction. intake_rows_max: in memory."""
-
-    rows_max: int = 500_000
-    bytes_max: int = 1 << 30
-    commit_interval_s: float = 0.5
-    commit_rows_max: int = 500
-    intake_rows_max: int = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolStats:
-    """Totals since this start, and what is held now."""
-
-    rows: int
-    bytes: int
-    waiting: int
-    appended: int
-    trimmed: int
-    dropped: int
-    commits: int
-    commit_failures: int
-    receipts_forgotten: int
-
-
 class Spool:
-    """An open spool. Raises SpoolBusyError, SpoolNewerError, OSError, sqlite3.Error when it cannot be opened.
+    """An open spool. Raises SpoolNewerError, OSError, sqlite3.Error when it cannot be opened.
 
-    damage: what was wrong with the file found at the start (now named `set_aside_as`), None when nothing was.
+    damage: what was wrong with the file found at the start (now named `set_aside_as`), None when nothing was. torn: the
+    log ended inside a write, as after a kill; nothing that was promised is missing unless the log is damaged.
+    mending: the thread that takes over what is left of damaged files.
     on_commit, on_release, on_failure are called in the spool's thread: with rows that became durable; when rows that
     had no time got one; with the error after which the spool takes nothing more.
     """
@@ -94,7 +72,8 @@ class Spool:
         self.on_failure: Callable[[Exception], None] = _ignore
         self._clock = clock
         self._build_gap = build_gap
-        self._lock_file = _lock(folder)
+        self._lock_file = lock(folder)
+        self._reserve = Reserve(folder, self.limits.reserve_bytes, self.limits.disk_free_bytes_min)
         try:
             self._file = self._open(folder, chance or random.SystemRandom())
         except BaseException:
@@ -106,7 +85,7 @@ class Spool:
         self._seq = 0
         self._intake: deque[tuple[Row, Future[Row]]] = deque()
         self._lost: list[Span] = []
-        self._receipts: deque[SeqRange] = deque()
+        self._receipts: deque[Span] = deque()
         self._requests: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._pending: _Pending | None = None
         self._commits = self._commit_failures = self._receipts_forgotten = 0
@@ -114,17 +93,38 @@ class Spool:
         self._refused = False
         self._closing = self._hurry = False
         self._wake = threading.Condition()
+        self.torn = self._file.torn
+        files = self._take_over()
+        self._reserve.hold()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
+        self.mending = mending.start(files, lambda part: self._ask(lambda: self._adopt(part)).result())
 
     def _open(self, folder: Path, chance: random.Random) -> SpoolFile:
         try:
             return SpoolFile(folder, self._clock, chance)
         except SpoolDamagedError as damage:
             self.damage = damage
-            self.set_aside_as = set_aside(folder / FILE_NAME, str(self._clock.guess_ns()))
+            self.set_aside_as = mending.set_aside(folder / FILE_NAME)
             log.critical("spool.damaged", reason=damage.reason, set_aside_as=self.set_aside_as)
             return SpoolFile(folder, self._clock, chance)
+
+    def _take_over(self) -> list[Path]:
+        """Take over what the log held beyond its valid part; returns damaged files that are still to be taken over."""
+        for part in mending.parts(self._file.torn_rows, "", {}) if self._file.torn_rows else ():
+            self._adopt(part)
+        return [each for each in mending.aside(self._file.path) if not self._file.is_salvaged(each.name)]
+
+    def _adopt(self, part: mending.Found) -> None:
+        """Make a part of a damaged spool durable, its gaps with it. In the spool's thread, or before that runs."""
+        if part.batch is None:
+            self._file.learn(part.boots)
+            with self._wake:
+                gaps = self._gap_rows(self._file.gap(span, "spool_damaged") for span in part.lost)
+            part.batch = Batch(rows=[*part.rows, *gaps], boots=part.boots, salvaged=part.name)
+        self._file.commit(part.batch)
+        self._timeless |= not all(row.stamped for row in part.rows)
+        self.on_release()
 
     # --- for any thread
 
@@ -152,7 +152,7 @@ class Spool:
     def trim(self, ranges: Sequence[SeqRange]) -> None:
         """Free what a receipt names, with one of the next commits; ranges of unknown boots or numbers free nothing."""
         with self._wake:
-            self._receipts.extend(ranges)
+            self._receipts.extend(self._file.spans(ranges))  # as far as durable now: a receipt frees nothing to come
             while len(self._receipts) > RECEIPTS_MAX:
                 self._receipts.popleft()
                 self._receipts_forgotten += 1
@@ -314,7 +314,9 @@ class Spool:
         now_ns = self._clock.monotonic_ns()
         if pending.batch:
             self._due_ns = now_ns if self._pending else now_ns + round(self.limits.commit_interval_s * 1e9)
-        self._trims_due_ns = now_ns + TRIM_DELAY_NS
+        if pending.batch.trims or self._trims_due_ns <= now_ns:
+            self._trims_due_ns = now_ns + TRIM_DELAY_NS
+            self._reserve.hold()
         if pending.batch.rows:
             self.on_commit(pending.batch.rows)  # before the futures: who waits for one finds its row announced
         for future, row in pending.futures:
@@ -334,8 +336,9 @@ class Spool:
             self._hurry &= bool(self._intake)
             batch.rows += self._gap_rows(self._file.gap(span, "disk_too_slow") for span in self._lost)
             self._lost = []
-            batch.trims = self._file.spans(self._receipts)
-            self._receipts.clear()
+            if self._closing or self._requests or self._trims_due_ns <= self._clock.monotonic_ns():
+                batch.trims = list(self._receipts)
+                self._receipts.clear()
             batch.drops = runs(sorted(self._file.corrupt))
             self._file.corrupt = set()
             batch.rows += self._gap_rows(self._file.gap(span, "spool_damaged") for span in batch.drops)
@@ -348,7 +351,8 @@ class Spool:
 
     def _make_room(self) -> "_Pending | None":
         """The batch that brings a full spool back within its bounds; None while it is."""
-        spans, gaps = self._file.oldest(self.limits.rows_max, self.limits.bytes_max)
+        room = self._file.bytes + self._file.spare_bytes + self._reserve.room()
+        spans, gaps = self._file.oldest(self.limits.rows_max, min(self.limits.bytes_max, max(BYTES_LEAST, room)))
         if sum(span.last - span.first + 1 for span in spans) <= len(gaps):
             return None  # nothing to drop, or numbers so scattered that telling of them takes the room they give
         with self._wake:
@@ -357,6 +361,8 @@ class Spool:
     def _trouble(self, error: sqlite3.Error) -> None:
         if not self._refused:
             log.error("spool.refused", error=str(error), retry_s=RETRY_S)
+        if "full" in str(error) and self._reserve.release():
+            log.critical("spool.disk_full", reason="the reserve is given up so that old samples can make room")
         self._refused = True
         self._commit_failures += 1
         self._due_ns = self._trims_due_ns = self._clock.monotonic_ns() + round(RETRY_S * 1e9)
@@ -379,20 +385,3 @@ class _Pending:
 
 def _ignore(*_: object) -> None:
     """Nobody listens."""
-
-
-def _lock(folder: Path) -> IO[str]:
-    """Take the spool for this process. The kernel lets go when the process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / LOCK_NAME).open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        owner = file.read().strip()
-        file.close()
-        raise SpoolBusyError(folder, owner) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file

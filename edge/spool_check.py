@@ -1,7 +1,8 @@
 """Read a spool without the code that writes it: what it holds, and whether all of it is what it should be.
 
-Shares only `contract/` with the agent, so that one mistake cannot hide in both. The file is opened read-only: a second
-connection that checkpoints could damage a WAL database under its writer, one that only reads cannot.
+Shares only `contract/` and the dictionary of the packing with the agent, so that one mistake cannot hide in both. The
+file is opened read-only: a second connection that checkpoints could damage a WAL database under its writer, one that
+only reads cannot.
 """
 
 import sqlite3
@@ -17,6 +18,7 @@ from contract.codec import decode
 from contract.errors import ContractError
 from contract.messages import Event
 from contract.sample import Sample
+from edge.packing import DICTIONARY
 
 KINDS = {0: "sample", 1: "event", 2: "gap"}
 FAULTS_MAX = 100  # further faults are counted, not listed
@@ -82,6 +84,31 @@ def examine(path: Path) -> SpoolReport:
     return report
 
 
+def bodies(path: Path) -> Iterator[tuple[int, bytes | None]]:
+    """Every message as JSON by position, None where its bytes fail their checksum. Raises UnreadableSpoolError."""
+    if not path.is_file():
+        raise UnreadableSpoolError(path, "there is no spool here")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("BEGIN")
+            for row in connection.execute(_ROWS):
+                yield row[0], _body(row)
+    except sqlite3.Error as error:
+        raise UnreadableSpoolError(path, str(error)) from error
+
+
+def _body(row: tuple[int, int, int, int, int, bytes]) -> bytes | None:
+    """The message of a row, None when its bytes fail their checksum."""
+    position, kind, stamped, monotonic_ns, crc, packed = row
+    try:
+        head = position.to_bytes(8, "big") + bytes((kind, stamped)) + monotonic_ns.to_bytes(8, "big", signed=True)
+        if zlib.crc32(head + packed) == crc:
+            return zlib.decompressobj(zdict=DICTIONARY).decompress(packed)
+    except (ValueError, OverflowError, zlib.error):
+        pass
+    return None
+
+
 class _Examination:
     """One pass over the rows of a spool, and what has been seen on the way."""
 
@@ -94,9 +121,9 @@ class _Examination:
 
     def run(self) -> None:
         report = self._report
-        for position, kind, stamped, crc, body in self._connection.execute(_ROWS):
+        for position, kind, stamped, monotonic_ns, crc, packed in self._connection.execute(_ROWS):
             number, seq = divmod(position, 1 << 40)
-            report.rows, report.body_bytes = report.rows + 1, report.body_bytes + len(body)
+            report.rows, report.body_bytes = report.rows + 1, report.body_bytes + len(packed)
             report.kinds[KINDS.get(kind, f"kind {kind}")] += 1
             report.timeless += not stamped
             boot = self._boots.get(number)
@@ -104,7 +131,8 @@ class _Examination:
                 report.fault(f"position {position}: its boot {number} is not known")
                 continue
             boot.rows, boot.first_seq, boot.last_seq = boot.rows + 1, boot.first_seq or seq, seq
-            if zlib.crc32(body) != crc:
+            body = _body((position, kind, stamped, monotonic_ns, crc, packed))
+            if body is None:
                 report.fault(f"boot {boot.boot_id} seq {seq}: the bytes fail their checksum")
                 continue
             for text in self._message_faults(boot, seq, kind, body):
@@ -143,5 +171,5 @@ class _Examination:
 
 
 _BOOTS = "SELECT number, boot_id FROM boots ORDER BY number"
-_ROWS = "SELECT position, kind, stamped, crc, body FROM rows ORDER BY position"
+_ROWS = "SELECT position, kind, stamped, monotonic_ns, crc, body FROM rows ORDER BY position"
 _HELD = "SELECT count(*) FROM rows WHERE position BETWEEN ? AND ?"

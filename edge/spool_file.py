@@ -11,11 +11,12 @@ What a newcomer gets wrong: a batch that failed may have been committed after al
 
 import random
 import sqlite3
+import time
 import uuid
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_boot
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -24,20 +25,44 @@ from contract.codec import decode, encode
 from contract.messages import Event, Gap, SeqRange
 from contract.sample import Sample
 from edge.clock import SYNCED, UNSET, EdgeClock
-from edge.rows import EPOCH, SEQ_BITS, SEQ_MAX, Kind, Message, Row, Span, new_boot_id, position_of, runs, utc_from_ns
+from edge.files import durable_text
+from edge.packing import checksum, pack, unpack
+from edge.rows import (
+    EPOCH,
+    SEQ_BITS,
+    SEQ_MAX,
+    Boot,
+    Kind,
+    Message,
+    Row,
+    Span,
+    boot_crc,
+    merged,
+    new_boot_id,
+    position_of,
+    runs,
+    utc_from_ns,
+)
+from edge.salvage import PAGE_BYTES, RawRow, torn_rows
 from edge.spool_errors import SpoolDamagedError, SpoolNewerError
 
 FILE_NAME = "spool.db"
-VERSION = 1
+VERSION = 2
+BOOT_NAME = "spool.boot"  # the newest boot, told a second time: a file that does not know it is not whole
+CHECK_S = 1.0  # how long a start may look at pages; rows have checksums of their own
+CHECK_STEPS = 100_000  # SQLite's instructions between two looks at the clock
 ROW_OVERHEAD_BYTES = 64  # columns, cell and page headers of a row, counted into the bound
 WAL_PAGES = 256  # checkpoint at 1 MiB: a start after a power cut replays no more than that
+UUID_LENGTH = 36
+BOOTS_ASIDE = 1_000  # numbers left to the boots of a damaged file: nobody starts so often between two damages
 DROP_ROWS = 64  # a full spool gives way in blocks, so that one gap event stands for many rows
 DROP_BYTES = 256 * 1024
 
 SCHEMA = """
 CREATE TABLE boots (
     number INTEGER PRIMARY KEY, boot_id BLOB NOT NULL UNIQUE, machine_boot TEXT NOT NULL, anchor_ns INTEGER,
-    synced INTEGER NOT NULL DEFAULT 0);
+    synced INTEGER NOT NULL DEFAULT 0, crc INTEGER NOT NULL);
+CREATE TABLE salvaged (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE rows (
     position INTEGER PRIMARY KEY, kind INTEGER NOT NULL, stamped INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL,
     crc INTEGER NOT NULL, body BLOB NOT NULL);
@@ -49,22 +74,15 @@ SELECT position, kind, stamped, monotonic_ns, crc, body FROM rows
 WHERE position > ? AND (stamped = 1 OR position >> 40 IN (SELECT number FROM boots WHERE anchor_ns IS NOT NULL))
 ORDER BY position LIMIT ?"""
 DELETE = "DELETE FROM rows WHERE position BETWEEN ? AND ? RETURNING length(body)"
-BOOTS = "SELECT number, boot_id, machine_boot, anchor_ns, synced FROM boots"
+BOOTS = "SELECT number, boot_id, machine_boot, anchor_ns, synced, crc FROM boots"
+PUT_BOOT = (
+    "INSERT OR REPLACE INTO boots (number, boot_id, machine_boot, anchor_ns, synced, crc) VALUES (?, ?, ?, ?, ?, ?)"
+)
 FORGET_BOOTS = """
 DELETE FROM boots WHERE NOT EXISTS (
     SELECT 1 FROM rows WHERE position BETWEEN number << 40 AND (number << 40) + 1099511627775)"""  # SEQ_BITS, SEQ_MAX
 OLDEST = """
 SELECT position, kind, length(body), CASE kind WHEN 2 THEN body END FROM rows WHERE kind IN (?, ?) ORDER BY position"""
-
-
-@dataclass(frozen=True, slots=True)
-class Boot:
-    """One start of the agent. machine_boot: which start of the machine it fell into. anchor_ns: see Anchor."""
-
-    boot_id: uuid.UUID
-    machine_boot: str
-    anchor_ns: int | None
-    synced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +102,27 @@ class Batch:
     trims: list[Span] = field(default_factory=list[Span])
     drops: list[Span] = field(default_factory=list[Span])
     anchors: list[Anchor] = field(default_factory=list[Anchor])
+    boots: dict[int, Boot] = field(default_factory=dict[int, Boot])  # of salvaged rows
+    salvaged: str = ""  # the damaged file of which this is the end
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.trims or self.drops or self.anchors)
+        return bool(self.rows or self.trims or self.drops or self.anchors or self.boots or self.salvaged)
 
 
 class SpoolFile:
     """The open file. Raises SpoolDamagedError, SpoolNewerError; sqlite3.Error where the disk refuses.
 
     rows, bytes: what is held now. trimmed, dropped: rows removed since opening, by receipt and for want of room.
-    corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap.
+    corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap. torn: the last
+    process that wrote did not end a write, or its log is damaged. torn_rows: what the log holds behind that place.
     """
 
     def __init__(self, folder: Path, clock: EdgeClock, chance: random.Random) -> None:
         self.path = folder / FILE_NAME
         self.rows = self.bytes = self.trimmed = self.dropped = 0
         self.corrupt: set[int] = set()
+        self.torn = False
+        self.torn_rows: list[RawRow | Span] = []
         self._clock = clock
         self._connection = self._open()
         self.boot_id = new_boot_id(clock.guess_ns() // 1_000_000, chance)
@@ -116,6 +139,7 @@ class SpoolFile:
             connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             self._check(connection)
             self._count(connection)
+            self._compare(connection)
         except sqlite3.OperationalError:
             connection.close()
             raise  # the disk refuses; the file may be sound
@@ -129,40 +153,97 @@ class SpoolFile:
 
     def _check(self, connection: sqlite3.Connection) -> None:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > VERSION:
-            raise SpoolNewerError(self.path, version, VERSION)
-        if version == 0:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise SpoolDamagedError(self.path, "it is a database, but not a spool")
+        has_tables = bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        if version == 0 and not has_tables:
             connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT")
-        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        elif version != VERSION:
+            if version > VERSION and connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
+                raise SpoolNewerError(self.path, version, VERSION)
+            raise SpoolDamagedError(self.path, f"it says version {version}")
+        until_ns = time.monotonic_ns() + round(CHECK_S * 1e9)
+        connection.set_progress_handler(lambda: time.monotonic_ns() > until_ns, CHECK_STEPS)
+        try:
+            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            verdict = "ok"  # as far as time allowed
+        finally:
+            connection.set_progress_handler(None, 0)
         if verdict != "ok":
             raise SpoolDamagedError(self.path, verdict)
+
+    def _compare(self, connection: sqlite3.Connection) -> None:
+        """Hold the file against its log and against what the last start wrote beside it. Raises SpoolDamagedError."""
+        witness = self.path.with_name(BOOT_NAME)
+        known = witness.read_text(errors="replace").split() if witness.exists() else []
+        self._left_open = known[2:] == ["open"]
+        if (
+            len(known) == 3
+            and known[0].isdigit()
+            and len(known[1]) == UUID_LENGTH
+            and (int(known[0]), known[1]) not in {(number, str(boot.boot_id)) for number, boot in self._boots.items()}
+        ):
+            raise SpoolDamagedError(self.path, f"it does not know the newest start, {known[1]}")
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        (newest,) = connection.execute("SELECT coalesce(max(position), 0) FROM rows").fetchone()
+        torn, self.torn_rows = torn_rows(self.path, max(frames, 0), newest)
+        self.torn = torn or (self._left_open and frames <= 0)
 
     def _count(self, connection: sqlite3.Connection) -> None:
         rows, size = connection.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM rows").fetchone()
         self.rows, self.bytes = int(rows), int(size) + int(rows) * ROW_OVERHEAD_BYTES
-        self._boots = {
-            int(number): Boot(uuid.UUID(bytes=boot_id), machine_boot, anchor_ns, bool(synced))
-            for number, boot_id, machine_boot, anchor_ns, synced in connection.execute(BOOTS)
-        }
+        self._boots: dict[int, Boot] = {}
+        for number, boot_id, machine_boot, anchor_ns, synced, crc in connection.execute(BOOTS):
+            if boot_crc(number, boot_id, machine_boot, anchor_ns, synced) != crc:
+                raise SpoolDamagedError(self.path, f"the entry of boot {number} fails its checksum")
+            self._boots[number] = Boot(uuid.UUID(bytes=boot_id), machine_boot, anchor_ns, bool(synced))
         self._numbers = {boot.boot_id: number for number, boot in self._boots.items()}
 
     def _begin_boot(self) -> int:
         """Number this start; boots of which nothing is left are forgotten."""
-        number = max(self._boots, default=0) + 1
+        number = max(max(self._boots, default=0), self._last_boot_told()) + 1
         with self._transaction():
             self._connection.execute(FORGET_BOOTS)
-            self._connection.execute(
-                "INSERT INTO boots (number, boot_id, machine_boot) VALUES (?, ?, ?)",
-                (number, self.boot_id.bytes, self._clock.machine_boot()),
-            )
+            self._put_boot(number, Boot(self.boot_id, self._clock.machine_boot(), None, synced=False))
         self._count(self._connection)
+        self._tell_boot(number, "open")
         return number
+
+    def _tell_boot(self, number: int, state: str) -> None:
+        durable_text(self.path.with_name(BOOT_NAME), f"{number} {self.boot_id} {state}\n")
+
+    def _last_boot_told(self) -> int:
+        """The number of the last start by what lies beside the file: salvaged boots keep theirs, ours must be newer."""
+        told = [self.path.with_name(BOOT_NAME), *self.path.parent.glob(f"{FILE_NAME}.damaged-*.boot")]
+        words = [each.read_text(errors="replace").partition(" ")[0] for each in told if each.exists()]
+        aside = len(list(self.path.parent.glob(f"{FILE_NAME}.damaged-*")))
+        return max([int(word) for word in words if word.isdigit() and len(word) < 7], default=aside * BOOTS_ASIDE)
+
+    def _put_boot(self, number: int, boot: Boot) -> None:
+        values = (number, boot.boot_id.bytes, boot.machine_boot, boot.anchor_ns, boot.synced)
+        self._connection.execute(PUT_BOOT, (*values, boot_crc(*values)))
 
     def close(self) -> None:
         """Release the file; what has been committed stays."""
         self._connection.close()
+        with suppress(OSError):  # what is told of an open file is a warning at the next start, not a loss
+            self._tell_boot(self.boot, "closed")
+
+    def is_salvaged(self, name: str) -> bool:
+        """Whether all of a file that was set aside has been taken over."""
+        return self._connection.execute("SELECT 1 FROM salvaged WHERE name = ?", (name,)).fetchone() is not None
+
+    @property
+    def spare_bytes(self) -> int:
+        """Room within the file that freed rows have left: it can be filled without asking the disk."""
+        return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0]) * PAGE_BYTES
+
+    def learn(self, boots: dict[int, Boot]) -> None:
+        """Know salvaged boots from now on; a batch that names them makes them durable."""
+        for number, boot in boots.items():
+            self._boots.setdefault(number, boot)
+            self._numbers[boot.boot_id] = number
 
     def reopen(self) -> None:
         """Throw the connection away after a failed write and look at the file afresh. Raises like opening."""
@@ -182,18 +263,23 @@ class SpoolFile:
         dropped: list[int] = []
         with self._transaction():
             for row in batch.rows:
-                values = (row.position, row.kind, row.stamped, row.monotonic_ns, zlib.crc32(row.body), row.body)
+                packed = pack(row.body)
+                crc = checksum(row.position, row.kind, row.stamped, row.monotonic_ns, packed)
+                values = (row.position, row.kind, row.stamped, row.monotonic_ns, crc, packed)
                 if self._connection.execute(INSERT, values).rowcount:
-                    added_rows, added_bytes = added_rows + 1, added_bytes + len(row.body) + ROW_OVERHEAD_BYTES
+                    added_rows, added_bytes = added_rows + 1, added_bytes + len(packed) + ROW_OVERHEAD_BYTES
             for spans, lengths in ((batch.trims, trimmed), (batch.drops, dropped)):
                 for span in spans:
                     found = self._connection.execute(DELETE, (span.first, span.last)).fetchall()
                     lengths.extend(int(length) + ROW_OVERHEAD_BYTES for (length,) in found)
             for anchor in batch.anchors:
-                self._connection.execute(
-                    "UPDATE boots SET anchor_ns = ?, synced = ? WHERE number = ? AND anchor_ns IS NULL",
-                    (anchor.wall_ns, anchor.synced, anchor.boot),
-                )
+                boot = self._boots[anchor.boot]
+                if boot.anchor_ns is None:
+                    self._put_boot(anchor.boot, replace_boot(boot, anchor_ns=anchor.wall_ns, synced=anchor.synced))
+            for number in batch.boots:
+                self._put_boot(number, self._boots[number])
+            if batch.salvaged:
+                self._connection.execute("INSERT OR IGNORE INTO salvaged VALUES (?)", (batch.salvaged,))
         self._tail = max(self._tail, *(row.position for row in batch.rows), 0)
         self.rows += added_rows - len(trimmed) - len(dropped)
         self.bytes += added_bytes - sum(trimmed) - sum(dropped)
@@ -202,7 +288,7 @@ class SpoolFile:
         for anchor in batch.anchors:
             boot = self._boots[anchor.boot]
             if boot.anchor_ns is None:
-                self._boots[anchor.boot] = Boot(boot.boot_id, boot.machine_boot, anchor.wall_ns, anchor.synced)
+                self._boots[anchor.boot] = replace_boot(boot, anchor_ns=anchor.wall_ns, synced=anchor.synced)
 
     # --- reading
 
@@ -210,10 +296,10 @@ class SpoolFile:
         """Up to `limit` rows behind position `after`, oldest first; those without a time wait for an anchor."""
         rows: list[Row] = []
         for position, kind, stamped, monotonic_ns, crc, body in self._connection.execute(PEEK, (after, limit)):
-            if zlib.crc32(body) != crc:
+            if checksum(position, kind, stamped, monotonic_ns, body) != crc:
                 self.corrupt.add(position)
                 continue
-            row = Row(position, Kind(kind), bool(stamped), monotonic_ns, body)
+            row = Row(position, Kind(kind), bool(stamped), monotonic_ns, unpack(body))
             rows.append(row if stamped else self._stamped(row))
         return rows
 
@@ -263,7 +349,7 @@ class SpoolFile:
             for position, kind, length, body in self._connection.execute(OLDEST, kinds):
                 if rows <= rows_goal and size <= bytes_goal:
                     break
-                if kind == Kind.GAP and (gap := decode(Event, body).gap) is not None:
+                if kind == Kind.GAP and (gap := decode(Event, unpack(body)).gap) is not None:
                     lost.append(gap)
                 doomed.append(position)
                 rows, size = rows - 1, size - length - ROW_OVERHEAD_BYTES
@@ -310,25 +396,3 @@ class _Transaction:
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # the first failure is the one to tell; the owner reopens anyway
                     self._connection.execute("ROLLBACK")
-
-
-def merged(gaps: list[Gap]) -> list[Gap]:
-    """`gaps` with those that touch or overlap made one; the reason is the newest one's."""
-    found: list[Gap] = []
-    for gap in sorted(gaps, key=lambda each: (each.boot_id, each.first_seq)):
-        last = found[-1] if found else None
-        if last is not None and last.boot_id == gap.boot_id and gap.first_seq <= last.last_seq + 1:
-            found[-1] = replace(last, last_seq=max(last.last_seq, gap.last_seq), reason=gap.reason)
-        else:
-            found.append(gap)
-    return found
-
-
-def set_aside(path: Path, mark: str) -> str:
-    """Rename a damaged spool with its WAL so that a new one can begin; returns the new name. Nothing is deleted."""
-    name = f"{path.name}.damaged-{mark}"
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(path.with_name(name + suffix))
-    return name

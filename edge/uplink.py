@@ -13,7 +13,6 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -23,6 +22,7 @@ from contract.messages import DesiredConfiguration, ErrorNotice, HostState, Rece
 from contract.sample import Sample
 from contract.topics import ALL_HOSTS, DeviceTopic, HostTopic, TopicClass, parse, subscription
 from edge.clock import EdgeClock
+from edge.hosts import Hosts, UplinkCounters
 from edge.identity import Identity, StateName, result_of
 from edge.rows import Kind, Row, utc_from_ns
 from edge.settings import Settings
@@ -44,7 +44,9 @@ from messaging import (
 )
 
 LIVE_MAX = 256  # rows waiting for the live lane; what does not fit is backlog
-PEEK_ROWS = 100
+PEEK_ROWS = 500
+BACKLOG_UNANSWERED_MAX = 300  # less than the client's own bound of publishes: the live lane always finds room
+KEEPALIVE_S = 4  # a half-open link is noticed within 6.5 s, so that the live path is back within 10
 RECEIVED_BATCH = 100
 RESULT_EXPIRY_S = 900
 TICK_S = 1.0
@@ -54,43 +56,15 @@ PLAIN = Properties(content_type=JSON)
 log = structlog.get_logger("uplink")
 
 
-@dataclass(slots=True)
-class UplinkCounters:
-    """Totals since the start."""
-
-    live_sent: int = 0
-    live_left_to_backlog: int = 0
-    backlog_sent: int = 0
-    refused: int = 0
-    unanswered: int = 0
-    receipts: int = 0
-    rejected: int = 0
-    errors_received: int = 0
-    unreadable_received: int = 0
-
-
-@dataclass(slots=True)
-class Hosts:
-    """Who stores, by what the ingesters say of themselves."""
-
-    site: str
-    states: dict[str, HostState] = field(default_factory=dict[str, HostState])
-    since_ns: int | None = None  # since when somebody stores this site, None while nobody does
-
-    def hear(self, host: str, state: HostState | None, now_ns: int) -> None:
-        """Take in what `host` says, or that its word was withdrawn."""
-        if state is None:
-            self.states.pop(host, None)
-        else:
-            self.states[host] = state
-        stored = any(each.online and not {self.site, "*"}.isdisjoint(each.sites) for each in self.states.values())
-        self.since_ns = (self.since_ns or now_ns) if stored else None
+def _nothing_more() -> None:
+    """Nobody counts the answers."""
 
 
 class Uplink:
     """The agent's connection. `run` keeps it until cancelled; `offer` and `release` are called on the event loop.
 
     introduce: publishes what a new connection begins with, after `state` online (the birth certificate, health).
+    on_taken_over: another client uses our id, as far as one can tell.
     on_desired: takes a desired configuration. on_command: takes a command's topic and payload.
     """
 
@@ -108,6 +82,7 @@ class Uplink:
         self.window = window or Window()
         self.hosts = Hosts(identity.site)
         self.introduce: Callable[[], Awaitable[None]] = _nothing
+        self.on_taken_over: Callable[[str], None] = _nothing_heard
         self.on_desired: Callable[[DesiredConfiguration], Awaitable[None]] = _nothing
         self.on_command: Callable[[DeviceTopic, bytes], Awaitable[None]] = _nothing
         self._spool = spool
@@ -118,14 +93,17 @@ class Uplink:
         self._backlog_ready = asyncio.Event()
         self._connected = asyncio.Event()
         self._births = asyncio.Event()
+        self._backlog_slots = asyncio.Semaphore(BACKLOG_UNANSWERED_MAX)
         self._answers: set[asyncio.Future[PublishResult]] = set()
         self._waiting_told = False
+        self._takeovers = 0
         self._behind = True  # whether the spool may hold what the backlog lane has not looked at
         self.client = Client(
             host=settings.broker_host,
             port=settings.broker_port,
             client_id=f"sqal-edge-{identity.device_id}",
             rng=chance,
+            keepalive_s=KEEPALIVE_S,
             subscriptions=self._subscriptions(),
             will=Will(identity.topic("state"), encode(identity.state("lost", spool.boot_id, None))),
             tls=client_context(settings),
@@ -218,12 +196,17 @@ class Uplink:
         for row in rows:
             before = self.window.cursor
             if row.position not in self.window.sent and row.position not in live:
-                if not self.window.has_room or not await self._send(row, as_history(row.body)):
+                if not self.window.has_room or not await self._send_old(row):
                     return
                 self.counters.backlog_sent += 1
             if self.window.cursor < before:
                 return
             self.window.cursor = row.position
+
+    async def _send_old(self, row: Row) -> bool:
+        """Send a row of the backlog once fewer than BACKLOG_UNANSWERED_MAX of them are unanswered."""
+        await self._backlog_slots.acquire()
+        return await self._send(row, as_history(row.body), self._backlog_slots.release)
 
     def _may_send_backlog(self) -> bool:
         stored = self.hosts.since_ns is not None
@@ -234,20 +217,23 @@ class Uplink:
         self._waiting_told = not stored
         return stored
 
-    async def _send(self, row: Row, body: bytes) -> bool:
-        """Hand a row to the broker; False when there is no connection."""
+    async def _send(self, row: Row, body: bytes, on_answer: Callable[[], None] = _nothing_more) -> bool:
+        """Hand a row to the broker; False when there is no connection. on_answer: called once, whatever comes of it."""
         topic = self._identity.topic("sample" if row.kind is Kind.SAMPLE else "event")
         try:
             answer = await self.client.submit(topic, body, properties=PLAIN)
         except NotConnectedError:
+            on_answer()
             self._leave_to_backlog(row.position)
             return False
         except PublishTooLargeError as error:
+            on_answer()
             self._refused(row.position, error)
             return True
         self.window.note(row.position, self._clock.monotonic_ns())
         self._answers.add(answer)
         answer.add_done_callback(lambda done: self._answered(row.position, done))
+        answer.add_done_callback(lambda _: on_answer())
         return True
 
     def _answered(self, position: int, answer: asyncio.Future[PublishResult]) -> None:
@@ -298,6 +284,11 @@ class Uplink:
     # --- connection
 
     def _on_state(self, change: StateChange) -> None:
+        totals = self.client.counters
+        if totals.takeovers_total + totals.takeovers_suspected_total > self._takeovers:
+            self._takeovers = totals.takeovers_total + totals.takeovers_suspected_total
+            if self._takeovers.bit_count() == 1:  # told at 1, 2, 4, 8 …: two that share an id take turns for ever
+                self.on_taken_over(change.reason)
         if not change.connected:
             self._connected.clear()
             self._live.clear()  # durable already: the backlog lane takes them up
@@ -394,6 +385,10 @@ def as_history(body: bytes) -> bytes:
     """`body`, a message without `hist`, saying that it is sent from backlog."""
     assert body.endswith(b"}")
     return body[:-1] + b',"hist":true}'
+
+
+def _nothing_heard(_: str) -> None:
+    """Nobody listens."""
 
 
 async def _nothing(*_: object) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from edge.rows import Row, Span
 
-IN_FLIGHT_MAX = 200  # unreceipted messages of the backlog lane; less than the client's own bound, so that live passes
+IN_FLIGHT_MAX = 4_000  # unreceipted messages of the backlog lane: 10 MB, some batches of the ingester's
 REMEMBERED_MAX = 10_000  # 3 h of live samples at 1/s while nobody stores
 PATIENCE_S = 30.0  # a receipt that has not come by then will not come
 
@@ -44,7 +44,12 @@ class Window:
 
     def receipted(self, spans: Iterable[Span]) -> int:
         """Forget what is stored; returns how many of ours that were."""
-        known = [position for span in spans for position in self.sent if span.first <= position <= span.last]
+        known: list[int] = []
+        for span in spans:
+            if span.last - span.first < len(self.sent):
+                known += [position for position in range(span.first, span.last + 1) if position in self.sent]
+            else:
+                known += [position for position in self.sent if span.first <= position <= span.last]
         for position in known:
             self.sent.pop(position, None)
         return len(known)

@@ -66,6 +66,7 @@ class Client:
         will: Will | None = None,
         receive_maximum: int = limits.RECEIVE_MAXIMUM,
         high_water: int = limits.HIGH_WATER,
+        high_water_bytes: int = limits.HIGH_WATER_BYTES,
         inflight_max: int = limits.INFLIGHT_MAX,
         tls: ssl.SSLContext | None = None,
         username: str | None = None,
@@ -108,7 +109,7 @@ class Client:
         self._on_state = on_state
         self._subscriptions = {each.topic_filter: each for each in subscriptions}
         self._backoff = FullJitter(rng)
-        self._inbox = Inbox(high_water=high_water, counters=self.counters)
+        self._inbox = Inbox(high_water=high_water, bytes_max=high_water_bytes, counters=self.counters)
         self._inbox.on_room = self._on_room
         self._room = asyncio.Event()
         self._wanted = asyncio.Event()  # cleared: we stay away on purpose
@@ -241,13 +242,12 @@ class Client:
         """Wait for a message and return up to `limit` of those received; raise what ended the client."""
         batch = await self._inbox.take(limit)
         if self._ack_on_take:
-            for delivery in batch:
-                self.ack(delivery)
+            self.ack(*batch)
         return batch
 
-    def ack(self, delivery: Delivery) -> None:
-        """Acknowledge a delivery. PUBACKs leave in order of arrival; one of an earlier epoch is counted, not sent."""
-        mids = self._inbox.ack(delivery)
+    def ack(self, *deliveries: Delivery) -> None:
+        """Acknowledge deliveries. PUBACKs leave in order of arrival; one of an earlier epoch is counted, not sent."""
+        mids = [mid for delivery in deliveries for mid in self._inbox.ack(delivery)]
         if mids and self._connection is not None:
             self._connection.ack(mids)
 
@@ -340,6 +340,7 @@ class Client:
             self.counters.connections_lost_total += 1
         reason = ending.reason
         if not ending.planned and self._short_lives >= limits.SHORT_LIVES_SUSPECT:
+            self.counters.takeovers_suspected_total += 1
             reason = f"{reason} soon after connecting, {self._short_lives} times: does another client use our id?"
         self._report(epoch=connection.epoch, reason_code=ending.reason_code, reason=reason)
         if ending.reason_code == mqtt.SESSION_TAKEN_OVER:

@@ -24,8 +24,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from messaging.errors import ConnectRefusedError, NotConnectedError, PublishRefusedError, PublishTooLargeError
 from messaging.inbox import Inbox
+from messaging.reading import PahoClient
 from messaging.rim import (
-    PahoClient,
     connect_properties,
     publish_properties,
     read_properties,
@@ -36,6 +36,7 @@ from messaging.values import Counters, Delivery, Properties, PublishResult, Subs
 
 READS_PER_WAKEUP = 64  # packets read before others get their turn on the event loop
 PACKET_OVERHEAD_BYTES = 1_024  # header and properties beside topic and payload, generously
+SILENCE_SHARE = 1.5  # of a keep-alive without a byte from the broker: a half-open link
 LEAVE_TIMEOUT_S = 1.0  # to write a DISCONNECT; a peer that does not take it in time is simply left
 RECEIVE_MAXIMUM_DEFAULT = 65_535  # MQTT 5, 3.2.2.3.3
 NORMAL_DISCONNECTION = 0x00
@@ -103,7 +104,7 @@ class Connection:
         self._packet_bytes_max: int | None = None
         self._publishing: dict[int, tuple[str, asyncio.Future[PublishResult]]] = {}
         self._subscribing: dict[int, asyncio.Future[list[int]]] = {}
-        self._packets = 0
+        self._heard_at = self._loop.time()
         self._leaving: str | None = None
         self._paho = self._make_paho(connected)
 
@@ -158,8 +159,7 @@ class Connection:
 
     def ack(self, mids: Sequence[int]) -> None:
         """Send PUBACK for packets of this epoch, in this order."""
-        for mid in mids:
-            self._paho.ack(mid, 1)
+        self._paho.acknowledge(mids)
 
     def resume_reading(self) -> None:
         """Read the socket again after a pause; does nothing when there was none."""
@@ -170,9 +170,16 @@ class Connection:
         self._loop.call_soon(self._read)  # TLS may hold decrypted bytes that no selector sees
 
     def tick(self) -> None:
-        """Do what time demands: keep-alive. Call it once a second."""
-        if not self.ended.done():
-            self._paho.loop_misc()
+        """Do what time demands: keep-alive. Call it at least eight times in one.
+
+        paho asks after a silence of one keep-alive and gives up after two. Half of one is enough for an answer.
+        """
+        if self.ended.done():
+            return
+        self._paho.loop_misc()
+        silence_s = self._loop.time() - self._heard_at
+        if self.paused_since is None and silence_s > SILENCE_SHARE * self.keepalive_s:
+            self.close(f"the broker has been silent for {silence_s:.1f} s: the link is dead")
 
     async def leave(self, reason_code: int, reason: str) -> None:
         """Send DISCONNECT with `reason_code` and wait up to a second for it to be written; then close."""
@@ -194,7 +201,13 @@ class Connection:
 
     def _make_paho(self, connected: socket.socket) -> PahoClient:
         options = self._options
-        client = PahoClient(options.client_id, connected)
+        client = PahoClient(
+            options.client_id,
+            connected,
+            epoch=self.epoch,
+            on_delivery=self._inbox.put,
+            read_properties=read_properties,
+        )
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
         if (will := options.will) is not None:
@@ -212,6 +225,7 @@ class Connection:
 
     def _read(self) -> None:
         """Read packets until the socket is dry, the inbox full or others have waited long enough."""
+        self._heard_at = self._loop.time()
         for _ in range(READS_PER_WAKEUP):
             if self._socket is None or self.paused_since is not None:
                 return
@@ -219,9 +233,9 @@ class Connection:
                 self._counters.pauses_total += 1
                 self._stop_reading()
                 return
-            before = self._packets
+            before = self._paho.packets_read
             self._paho.loop_read()
-            if self._packets == before and not _holds_decrypted(self._socket):
+            if self._paho.packets_read == before and not _holds_decrypted(self._socket):
                 return
         self._loop.call_soon(self._read)
 
@@ -253,7 +267,6 @@ class Connection:
     def _on_connect(
         self, _client: Any, _userdata: Any, flags: Any, reason: ReasonCode, properties: PahoProperties | None
     ) -> None:
-        self._packets += 1
         if self._connack.done():
             return
         if reason.is_failure:
@@ -279,7 +292,6 @@ class Connection:
     def _on_publish(
         self, _client: Any, _userdata: Any, mid: int, reason: ReasonCode, _properties: PahoProperties | None
     ) -> None:
-        self._packets += 1
         if mid not in self._publishing:
             return
         topic, answer = self._publishing.pop(mid)
@@ -295,17 +307,16 @@ class Connection:
     def _on_subscribe(
         self, _client: Any, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: PahoProperties | None
     ) -> None:
-        self._packets += 1
         granted = self._subscribing.pop(mid, None)
         if granted is not None and not granted.done():
             granted.set_result([code.value for code in codes])
 
     def _on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:
-        self._packets += 1
+        """Take what our own reading left to paho."""
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "\ufffd"  # no topic of ours: whoever consumes rejects it with a reason and acknowledges it
+            topic = "\ufffd"
         self._inbox.put(
             Delivery(
                 topic=topic,

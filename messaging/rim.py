@@ -1,34 +1,12 @@
-"""The rim of paho-mqtt: its dynamic properties, its socket, its reason codes, turned into our types here only."""
+"""The rim of paho-mqtt: its dynamic properties, turned into our types here only."""
 
 import functools
-import socket
 from typing import Any
 
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties as PahoProperties
 
 from messaging.values import NO_PROPERTIES, Properties, Will
-
-
-class PahoClient(paho.Client):
-    """paho for one connection, on a socket that is connected already: paho's own connecting blocks."""
-
-    def __init__(self, client_id: str, connected: socket.socket) -> None:
-        """Speak MQTT 5 as `client_id` over `connected`, which becomes paho's to close."""
-        super().__init__(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        self._connected = connected
-        self.max_inflight_messages_set(0)  # we bound what is in flight ourselves and know the broker's Receive Maximum
-
-    def _create_socket(self) -> Any:  # any socket serves; paho's own protocol type demands its parameter names
-        return self._connected
 
 
 def connect_properties(*, session_expiry_s: int, receive_maximum: int) -> PahoProperties:

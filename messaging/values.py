@@ -4,6 +4,7 @@ A newcomer's trap: `mid` is only unique within its `epoch`. After a reconnect th
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,7 @@ class Subscription:
     retain_handling: int = 0  # 0: retained messages at every subscribe, 1: at a new one only, 2: never
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A received message. Acknowledge it with `Client.ack` once its effect is durable."""
 
     topic: str
@@ -91,6 +91,7 @@ class Counters:
     connections_lost_total: int = 0
     planned_disconnects_total: int = 0
     takeovers_total: int = 0
+    takeovers_suspected_total: int = 0  # short lives in a row: a broker that does not say why it hangs up
     published_total: int = 0
     publishes_refused_total: int = 0
     publishes_unanswered_total: int = 0  # the connection ended before the broker answered

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from quality import zones
 from quality.calibration import TofCalibration
+from quality.cover import RIM_STEP_FRAME, contrast_of, contrast_pull, inner_variance
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe
@@ -30,7 +31,6 @@ DENSITY_RELATIVE_U = 0.02
 SCORE_FLOOR = 0.05  # keeps relative uncertainties finite where a score is near 0
 RIM_PART_MAX = 0.75  # a border zone as high as this part of the next one inwards does not hold the product's rim
 TRACKED_BELT_U = 1.0 / 3.0  # what remains of the belt's uncertainty, tilt mostly, once its height is tracked
-RIM_STEP = 0.4  # how far a lobe's rim is from an even slope (0) to a clean step (1); from domes of known volume
 LIT_ZONES_MIN = 10  # of the twelve zones that a spectral sensor beside the ToF sensor looks at
 _LIT = np.zeros((8, 8), dtype=bool)  # a disc of 11 degrees half angle: the middle 4 x 4 without its corners
 _LIT[2:6, 3:5] = _LIT[3:5, 2:6] = True
@@ -46,7 +46,7 @@ class TofAnalysis:
     the four middle zones; the spectral analysis takes distance and tilt out with it.
     height_mm: (8, 8), above the belt, filled where a zone was not valid. product: (8, 8) mask.
     flags: no_valid_zones, few_valid_zones, no_product, out_of_view, off_centre (the light falls beside it),
-    several_products, belt_shifted,    surface_unjudged, zones_filled.
+    several_products, belt_shifted, surface_unjudged, zones_filled.
     """
 
     product_present: bool
@@ -85,6 +85,7 @@ class _Picture:
     noise: Array
     measured: NDArray[np.bool_]
     flags: list[str]
+    contrast: float = 1.0
     tracked: bool = False
     belt_shift_mm: float = 0.0
 
@@ -188,6 +189,7 @@ def _judge(
 ) -> TofAnalysis:
     product, region = zones.zone_mask(piece), zones.zone_mask(zones.grown(piece))
     seen = product & picture.measured
+    picture.contrast = contrast_of(reflectance_pct, picture.height, picture.measured)
     volume, volume_u = _volume(picture, region, calibration)
     mass = volume * 1e-3 * recipe.density_g_cm3
     surface = _surface(picture, piece, calibration, recipe)
@@ -295,8 +297,10 @@ def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibr
     """
     z = picture.z
     rim = region & (picture.height < 0.5 * float(picture.height.max()))
-    variance = _inner_variance(z, rim)
-    cells = calibration.zone_solid * (calibration.belt_mm**3 - z**3 - 9.0 * z * variance) / 3.0
+    slope, split = inner_variance(z, rim)
+    variance = slope + RIM_STEP_FRAME * split
+    pulled = z + contrast_pull(split, picture.height, picture.contrast)
+    cells = calibration.zone_solid * (calibration.belt_mm**3 - pulled**3 - 9.0 * pulled * variance) / 3.0
     volume = max(0.0, float(cells[region].sum()) * calibration.volume_factor)
     area = (calibration.zone_solid * z * z)[region]
     noise = area * picture.noise[region]
@@ -306,22 +310,6 @@ def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibr
     plane = float(area.sum()) * belt_u
     random = float((noise * noise + coverage * coverage + guessed * guessed).sum())
     return volume, sqrt(random + plane**2 + (volume * calibration.volume_factor_u) ** 2)
-
-
-def _inner_variance(z: Array, rim: NDArray[np.bool_]) -> Array:
-    """Variance of the distance inside each zone, mm2, judged from its neighbours.
-
-    On an even slope g per zone it is g^2 / 12; a zone that a step splits has the product of the steps to either side.
-    The rim of a lobe lies between the two.
-    """
-    variance = np.zeros_like(z)
-    for surface, split, out in ((z, rim, variance), (z.T, rim.T, variance.T)):
-        steps = np.diff(surface, axis=0)
-        before, after = steps[:-1], steps[1:]
-        out[1:-1] += (before + after) ** 2 / 48.0 + np.where(split[1:-1], RIM_STEP, 0.0) * np.maximum(
-            before * after, 0.0
-        )
-    return variance
 
 
 def _brightness(picture: _Picture, calibration: TofCalibration) -> float:

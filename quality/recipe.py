@@ -79,7 +79,7 @@ class SpectralRules:
     counts_min: fewest counts above dark in Clear for a spectrum to be judged at all.
     """
 
-    reference_reflectance: tuple[float, ...] = (0.123, 0.169, 0.267, 0.417, 0.430, 0.517, 0.741, 0.846)
+    reference_reflectance: tuple[float, ...] = (0.135, 0.181, 0.269, 0.420, 0.455, 0.550, 0.712, 0.819)
     absorbance_tolerance: float = 0.08
     freshness_half_distance: float = 3.5
     methaem_fraction_full: float = 1.0

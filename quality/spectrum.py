@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from quality.calibration import CLEAR, NIR, VISIBLE, SpectralCalibration
 from quality.chromophores import absorption_over_scattering
+from quality.colour import MODEL_U, distance_of, lab_of
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe, SpectralRules
-from quality.unmixing import DEOXY, MET, OXY, YELLOW, absorption_of, fit_pigments
+from quality.unmixing import FITTED, HAEM, MET, YELLOW, Fit, fit_pigments
 
 Array = NDArray[np.float64]
 
@@ -29,10 +30,8 @@ UNKNOWN_U = 0.29  # rectangular over 0..1
 LOG_STEP = 1e-4  # of ln R, for the numerical derivatives
 REFLECTANCE_MIN, REFLECTANCE_MAX = 1e-3, 1.1  # above: a glare, or a white reference that isn't one
 SIGNAL_MIN = 3.0  # counts above dark, ten times the quantisation
+RESIDUAL_MAX = 3.0  # standard uncertainties, rms over seven channels: these pigments do not make this spectrum
 HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
-# Luminance of an equal-energy observer at the eight filter centres (CIE 1931 photopic curve), normalised.
-_PHOTOPIC = np.array([0.0022, 0.0298, 0.139, 0.608, 1.0, 0.757, 0.265, 0.017])
-LUMINANCE = _PHOTOPIC / _PHOTOPIC.sum()
 LINES = (*range(8), NIR)  # the nine filtered channels among the ten
 
 
@@ -41,7 +40,8 @@ class SpectralAnalysis:
     """What the light says. Indices and scores 0 to 1; `_u` is a standard uncertainty.
 
     reflectance: ten channels, against the white standard. haem_mm, yellow_mm: pigment per scattering, as mM at the
-    scattering the recipe assumes. methaem_fraction: of all haem. lightness: CIE L* estimate. usable: whether the
+    scattering the recipe assumes. methaem_fraction: of all haem. lightness, a_star, b_star: CIELAB estimate, D65,
+    10 degrees; delta_e: CIE 1976 difference from the colour of the recipe's reference. usable: whether the
     spectrum may be graded. flags: saturated, low_light, channel_dark, brighter_than_white, moved_between_halves,
     settings_differ, unexplained (the pigments do not make this spectrum), haem_unseen.
     """
@@ -65,6 +65,12 @@ class SpectralAnalysis:
     scatter_ratio_log10: float
     lightness: float
     lightness_u: float
+    a_star: float
+    a_star_u: float
+    b_star: float
+    b_star_u: float
+    delta_e: float
+    delta_e_u: float
     ratio_red_nir: float | None
     ratio_clear_nir: float | None
     flags: tuple[str, ...]
@@ -177,18 +183,23 @@ def _judge(
     rules = recipe.spectral
     log_r = np.log(np.maximum(ratio[list(LINES)], REFLECTANCE_MIN))
     line_u = relative_u[list(LINES)]
-    scatter = {"scatter_per_cm": rules.scatter_reference_per_cm, "scatter_power": rules.scatter_power}
     # Row 0 is the measurement; rows 1 to 9 move one channel, row 10 all channels: their differences are derivatives.
     steps = np.vstack([np.zeros(9), LOG_STEP * np.eye(9), np.full(9, LOG_STEP)])
-    absorption = absorption_of(log_r + steps, **scatter)
-    absorption_u = np.abs(absorption[range(3, 9), range(6)] - absorption[0]) / LOG_STEP * line_u[2:8]
-    fit = fit_pigments(absorption[0], np.maximum(absorption_u, 1e-4))
-    if fit.residual > 0.10:
+    fit = fit_pigments(
+        log_r[FITTED],
+        line_u[FITTED],
+        level_u=common_u,
+        scatter_per_cm=rules.scatter_reference_per_cm,
+        scatter_power=rules.scatter_power,
+    )
+    if fit.residual > RESIDUAL_MAX:
         flags.append("unexplained")
     usable_lines = calibration.lit[:8] & (ratio[:8] > REFLECTANCE_MIN)
-    figures = _figures(log_r + steps, absorption @ fit.projector.T, line_u, usable_lines, rules)
+    pigments = fit.unknowns[:3] + steps[:, FITTED] @ fit.gain[:3].T
+    figures = _figures(log_r + steps, pigments, line_u, usable_lines, rules)
     slopes = (figures[1:] - figures[0]) / LOG_STEP
     figures_u = np.sqrt(((slopes * np.append(line_u, common_u)[:, None]) ** 2).sum(axis=0))
+    _replace_pigment_u(figures[0], figures_u, fit, rules)
     value = dict(zip(_FIGURES, figures[0].tolist(), strict=True))
     u = dict(zip(_FIGURES, figures_u.tolist(), strict=True))
     if value["haem"] < HAEM_MIN_MM:
@@ -197,6 +208,26 @@ def _judge(
         u["score"] = float(np.hypot(u["score"], rules.oxidation_weight * UNKNOWN_U))
     nir = float(ratio[NIR]) if calibration.lit[NIR] and ratio[NIR] > REFLECTANCE_MIN else None
     return _assemble(value, u, ratio=ratio, nir=nir, grade=grade_of(value["score"], recipe.grade_limits), flags=flags)
+
+
+def _replace_pigment_u(figures: Array, figures_u: Array, fit: Fit, rules: SpectralRules) -> None:
+    """Give what rests on pigments the uncertainty of the fit, which knows more doubts than the channels' noise.
+
+    figures, figures_u: (12,), in the order of _FIGURES; figures_u is changed.
+    """
+    covariance = fit.covariance
+    haem_var = covariance[HAEM, HAEM] + covariance[MET, MET] + 2.0 * covariance[HAEM, MET]
+    figures_u[0] = np.sqrt(haem_var)
+    figures_u[[4, 9, 10]] = np.hypot(figures_u[[4, 9, 10]], MODEL_U)
+    figures_u[11] = np.hypot(figures_u[11], float(MODEL_U.max()))
+    figures_u[2] = np.sqrt(covariance[YELLOW, YELLOW])
+    haem, methaem = max(float(figures[0]), 1e-6), float(figures[1])
+    by = np.array([-methaem, 1.0 - methaem]) / haem  # of the fraction by haem that can carry oxygen and by methaem
+    fraction_var = float(by @ covariance[:2, :2] @ by)
+    oxidation_var = fraction_var / rules.methaem_fraction_full**2
+    more = max(0.0, oxidation_var - float(figures_u[5]) ** 2)
+    figures_u[1], figures_u[5] = np.sqrt(fraction_var), np.sqrt(oxidation_var)
+    figures_u[8] = np.sqrt(figures_u[8] ** 2 + rules.oxidation_weight**2 * more)
 
 
 def _assemble(
@@ -222,6 +253,12 @@ def _assemble(
         scatter_ratio_log10=value["scatter"],
         lightness=value["lightness"],
         lightness_u=u["lightness"],
+        a_star=value["a_star"],
+        a_star_u=u["a_star"],
+        b_star=value["b_star"],
+        b_star_u=u["b_star"],
+        delta_e=value["delta_e"],
+        delta_e_u=u["delta_e"],
         ratio_red_nir=None if nir is None else float(ratio[7]) / nir,
         ratio_clear_nir=None if nir is None else float(ratio[CLEAR]) / nir,
         flags=tuple(flags),
@@ -238,17 +275,22 @@ _FIGURES: tuple[str, ...] = (
     "fat_quality",
     "freshness",
     "score",
+    "a_star",
+    "b_star",
+    "delta_e",
 )
 
 
 def _figures(
     log_r: Array, pigments: Array, line_u: Array, usable_lines: NDArray[np.bool_], rules: SpectralRules
 ) -> Array:
-    """Return all figures for each row of ln R (n, 9) and pigments (n, 4), as (n, 9) in the order of _FIGURES."""
-    haem = pigments[:, OXY] + pigments[:, DEOXY] + pigments[:, MET]
+    """Return all figures for each row of ln R (n, 9) and pigments (n, 3), as (n, 12) in the order of _FIGURES."""
+    haem = pigments[:, HAEM] + pigments[:, MET]
     methaem = np.clip(pigments[:, MET] / np.maximum(haem, 1e-6), 0.0, 1.0)
     scatter = -np.log10(np.maximum(absorption_over_scattering(log_r[:, 7]), 1e-4))
-    lightness = _lightness(np.exp(log_r[:, :8]) @ LUMINANCE)
+    lab = lab_of(log_r[:, :8])
+    lightness = lab[:, 0]
+    delta_e = distance_of(lab, lab_of(np.log(np.array(rules.reference_reflectance))))
     oxidation = np.clip(methaem / rules.methaem_fraction_full, 0.0, 1.0)
     fat_quality = 0.5 * _within(lightness, rules.lightness_range) + 0.5 * _within(scatter, rules.scatter_range)
     freshness = _closeness(log_r[:, :8], line_u[:8], usable_lines, rules)
@@ -257,18 +299,13 @@ def _figures(
         + rules.fat_quality_weight * fat_quality
         + rules.oxidation_weight * (1.0 - oxidation)
     )
-    columns = (haem, methaem, pigments[:, YELLOW], scatter, lightness, oxidation, fat_quality, freshness, score)
+    columns = (haem, methaem, pigments[:, YELLOW], scatter, lightness, oxidation, fat_quality, freshness, score,
+               lab[:, 1], lab[:, 2], delta_e)  # fmt: skip
     return np.stack(columns, axis=1)
 
 
 def _within(values: Array, limits: tuple[float, float]) -> Array:
     return np.clip((values - limits[0]) / (limits[1] - limits[0]), 0.0, 1.0)
-
-
-def _lightness(luminance: Array) -> Array:
-    """CIE 1976 L* of a luminance relative to white, 0 to 1."""
-    linear = 903.3 * luminance
-    return np.where(luminance > 0.008856, 116.0 * np.cbrt(np.maximum(luminance, 1e-9)) - 16.0, linear)
 
 
 def _closeness(log_r: Array, line_u: Array, usable_lines: NDArray[np.bool_], rules: SpectralRules) -> Array:
@@ -304,5 +341,6 @@ def _unusable(flags: tuple[str, ...]) -> SpectralAnalysis:
         usable=False, freshness_index=0.0, freshness_index_u=0.5, fat_quality_index=0.0, fat_quality_index_u=0.5,
         oxidation_index=0.0, oxidation_index_u=0.5, quality_score=0.0, quality_score_u=0.5, grade="REJECT",
         reflectance=(0.0,) * 10, haem_mm=0.0, haem_mm_u=0.0, methaem_fraction=0.0, yellow_mm=0.0, yellow_mm_u=0.0,
-        scatter_ratio_log10=0.0, lightness=0.0, lightness_u=0.0, ratio_red_nir=None, ratio_clear_nir=None, flags=flags,
+        scatter_ratio_log10=0.0, lightness=0.0, lightness_u=0.0,
+        a_star=0.0, a_star_u=0.0, b_star=0.0, b_star_u=0.0, delta_e=0.0, delta_e_u=0.0, ratio_red_nir=None, ratio_clear_nir=None, flags=flags,
     )  # fmt: skip

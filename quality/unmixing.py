@@ -1,8 +1,14 @@
-"""How much of each pigment: non-negative least squares on the absorption of channels F3 to F8.
+"""How much of each pigment: constrained non-linear least squares on ln R of channels F2 to F8, with its covariance.
 
-F1 and F2 are left out: no measured methaemoglobin values exist there, and haem makes them nearly black. The four
-pigments are oxy-, deoxy- and methaemoglobin and carotene; fat and water absorb little in the visible and are taken off
-at the composition of the reference. Concentrations are relative to the assumed scattering (see chromophores).
+The model is the reflectance law over the width of each filter, not at its centre alone: pigment spectra bend within a
+band of 40 nm, and the mean of a curved law is not the law of the mean. Unknown are the haem that carries oxygen or
+could, methaem, and yellow pigment, none of them negative. What nobody knows of a piece but everybody knows roughly is
+unknown too, with a prior: how much of the haem is oxygenated, how scattering falls with wavelength, how bright the
+light was (the same in all channels). That is what makes the uncertainties honest: a pigment that could as well be a
+little less light gets the uncertainty that this leaves.
+
+F1 is left out: nobody tabulated methaemoglobin there, and haem makes it nearly black. In F2 methaemoglobin is an
+estimate of ours, good to a half, and that doubt is carried. Concentrations are relative to the assumed scattering.
 """
 
 from dataclasses import dataclass
@@ -19,93 +25,148 @@ from quality.chromophores import (
     LIPID_PER_CM,
     METHAEM,
     OXYHAEM,
+    PATH_FACTOR,
     WATER_PER_CM,
+    WAVELENGTH_NM,
     absorption_over_scattering,
-    scattering_per_cm,
 )
 
 Array = NDArray[np.float64]
 
-FITTED: Final = slice(2, 8)  # F3 to F8 of the nine channels F1 to F8, NIR
-OXY, DEOXY, MET, YELLOW = range(4)
+FITTED: Final = slice(1, 8)  # F2 to F8 of the nine channels F1 to F8, NIR
+HAEM, MET, YELLOW, OXYGEN, POWER, LEVEL = range(6)  # the unknowns
+# What F2 to F8 see under the ring light (warm white with violet and blue): middle and width (FWHM) of filter times
+# lamp, which lies up to 10 nm beside the filter's own middle where the lamp's spectrum is steep. Another lamp needs
+# other numbers here; a white tile cannot tell them.
+LIT_NM: Final = np.array([446.2, 475.5, 521.6, 558.8, 591.2, 627.0, 670.5])
+WIDTH_NM: Final = np.array([22.6, 45.7, 38.2, 37.5, 38.4, 46.9, 48.7])
+# Centres of one reel differ by +-5 nm, rectangular: 2.9 nm. What is seen moves by the square of the ratio of its width
+# to the filter's own (DS000504): more where the lamp has a valley, less where it has a peak.
+FILTER_U_NM: Final = 2.9 * (WIDTH_NM / np.array([30.0, 36.0, 39.0, 39.0, 40.0, 50.0, 52.0])) ** 2
+METHAEM_F2_RELATIVE_U = 0.5
+METHAEM_F1_F2_MM: Final = (110.0, 21.0)  # 1/(mM cm) per haem: our estimate of the flank of the Soret band
+OXYGENATED, OXYGENATED_U = 0.70, 0.20  # of the haem that is not oxidised, at a surface that lies in air
+POWER_U = 0.13  # of the exponent of scattering
 LIPID_SHARE, WATER_SHARE = 0.50, 0.33  # typical of foie gras; their absorption here is below 1 % of haem's
-_PIGMENTS: Final = DECADIC_TO_NATURAL * np.stack([OXYHAEM, DEOXYHAEM, METHAEM, CAROTENE])[:, FITTED].T
-_BACKGROUND: Final = (LIPID_SHARE * LIPID_PER_CM + WATER_SHARE * WATER_PER_CM)[FITTED]
+BACKGROUND_RELATIVE_U = 0.4  # scattering is not known, so neither is fat and water relative to it
+ITERATIONS = 4  # from a start within a factor of two the third changes nothing that is measurable
+START_SHARES: Final = np.array([0.75, 0.25, 0.12])  # of haem, methaem and yellow, over all haem as F5 alone says
+F5_PER_MM = 22.0  # natural absorption of haem in F5, 1/(cm mM)
+_NODES: Final = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])  # of a filter, in its standard deviations
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """projector: (4, 6), from absorption of F3 to F8 to pigments in mM, for the pigments that are present at all.
+    """unknowns: (6,), mM and pure numbers, in the order of HAEM to LEVEL (natural logarithm). covariance: (6, 6).
 
-    residual: rms of what the pigments do not explain, relative to the absorption.
+    gain: (6, 7), by how much each unknown moves with ln R of each channel. residual: rms of what the model leaves of
+    ln R, in its own standard uncertainties.
     """
 
-    projector: Array
+    unknowns: Array
+    covariance: Array
+    gain: Array
     residual: float
 
 
-@lru_cache(maxsize=16)
-def _scattering(at_500nm_per_cm: float, power: float) -> Array:
-    return scattering_per_cm(at_500nm_per_cm, power)[FITTED]
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """Per channel and node: pigments natural 1/(cm mM), background 1/cm, ln(wavelength / 500 nm), shares of light."""
+
+    oxy: Array
+    deoxy: Array
+    met: Array
+    yellow: Array
+    background: Array
+    log_wavelength: Array
+    share: Array
+    slope: Array
 
 
-def absorption_of(log_reflectance: Array, *, scatter_per_cm: float, scatter_power: float) -> Array:
-    """Return pigment absorption of F3 to F8, 1/cm, from ln R of nine channels; the last axis is the channels'."""
-    ratio = absorption_over_scattering(log_reflectance[..., FITTED])
-    return ratio * _scattering(scatter_per_cm, scatter_power) - _BACKGROUND
+@lru_cache(maxsize=1)
+def _bands() -> _Bands:
+    sigma = WIDTH_NM[:, None] / 2.3548
+    wavelength = LIT_NM[:, None] + sigma * _NODES
+    share = np.exp(-0.5 * _NODES**2)
+    share = np.broadcast_to(share / share.sum(), wavelength.shape)
+
+    def on_nodes(table: Array) -> Array:
+        return np.exp(np.interp(wavelength, WAVELENGTH_NM, np.log(np.maximum(table, 1e-6))))
+
+    met = METHAEM.copy()
+    met[:2] = METHAEM_F1_F2_MM
+    return _Bands(
+        oxy=DECADIC_TO_NATURAL * on_nodes(OXYHAEM),
+        deoxy=DECADIC_TO_NATURAL * on_nodes(DEOXYHAEM),
+        met=DECADIC_TO_NATURAL * on_nodes(met),
+        yellow=DECADIC_TO_NATURAL * on_nodes(CAROTENE),
+        background=on_nodes(LIPID_SHARE * LIPID_PER_CM + WATER_SHARE * WATER_PER_CM),
+        log_wavelength=np.log(wavelength / 500.0),
+        share=share,
+        slope=share * _NODES / sigma,  # the change of a Gaussian filter's shares with its centre, per nm
+    )
 
 
-def fit_pigments(absorption: Array, absorption_u: Array) -> Fit:
-    """Find the pigments that explain six absorptions best without any being negative (Lawson and Hanson 1974).
+def fit_pigments(
+    log_reflectance: Array, channel_u: Array, *, level_u: float, scatter_per_cm: float, scatter_power: float
+) -> Fit:
+    """Find the unknowns that explain ln R of F2 to F8 best, none of the pigments being negative.
 
-    absorption, absorption_u: (6,), 1/cm; the uncertainties weigh the channels. Returns the linear map of the pigments
-    that came out above zero, so that uncertainties can be carried through it.
+    log_reflectance, channel_u: (7,), natural logarithms and their independent standard uncertainties; level_u: of
+    what is common to all. The uncertainty of the filters' centres is added here: it weighs where the spectrum is steep.
     """
-    weight = 1.0 / absorption_u
-    design = _PIGMENTS * weight[:, None]
-    gram, moment = design.T @ design, design.T @ (absorption * weight)
-    active = _active_set(gram, moment)
-    projector = np.zeros((4, 6))
-    if active:
-        projector[active] = np.linalg.solve(gram[np.ix_(active, active)], design.T[active] * weight)
-    left = absorption - _PIGMENTS @ (projector @ absorption)
-    scale = max(float(np.abs(absorption).max()), 1e-9)
-    return Fit(projector=projector, residual=float(np.sqrt((left * left).mean())) / scale)
+    first = float(absorption_over_scattering(log_reflectance[3:4])[0]) * scatter_per_cm / F5_PER_MM
+    prior = np.array([*(max(first, 1e-3) * START_SHARES), OXYGENATED, scatter_power, 0.0])
+    stiffness = np.array([0.0, 0.0, 0.0, OXYGENATED_U**-2, POWER_U**-2, max(level_u, 1e-4) ** -2])
+    unknowns = prior.copy()
+    ridge = np.diag(stiffness)
+    normal, weighted, residual = ridge, np.zeros((6, 7)), np.zeros(7)
+    weight = np.ones(7)
+    for _ in range(ITERATIONS):
+        model, jacobian, extra2 = _model(unknowns, scatter_per_cm)
+        weight = 1.0 / (channel_u**2 + extra2)
+        residual = log_reflectance - model
+        weighted = jacobian * weight
+        normal = weighted @ jacobian.T + ridge
+        normal[:3, :3] += np.diag(1e-9 * np.diag(normal)[:3] + 1e-9)
+        step = np.linalg.solve(normal, weighted @ residual + stiffness * (prior - unknowns))
+        unknowns = _within_bounds(unknowns, step)
+    covariance = np.linalg.inv(normal)
+    return Fit(
+        unknowns=unknowns,
+        covariance=covariance,
+        gain=covariance @ weighted,
+        residual=float(np.sqrt((residual * residual * weight).mean())),
+    )
 
 
-def _active_set(gram: Array, moment: Array) -> list[int]:
-    """Return which of the four unknowns are above zero in the non-negative solution."""
-    active: list[int] = []
-    solution = np.zeros(4)
-    for _ in range(12):  # four unknowns settle in a few exchanges; the bound guards against rounding in a circle
-        gradient = moment - gram @ solution
-        gradient[active] = 0.0
-        best = int(gradient.argmax())
-        if gradient[best] <= 1e-10 * float(np.abs(moment).max()):
-            break
-        active = sorted([*active, best])
-        trial = _solve(gram, moment, active)
-        while active and float(trial.min()) <= 0.0:
-            active = _retreat(active, solution, trial)
-            trial = _solve(gram, moment, active)
-        solution = np.zeros(4)
-        solution[active] = trial
-    return active
+def _within_bounds(unknowns: Array, step: Array) -> Array:
+    """Go the step, but no pigment below nothing, none to more than four times what it was, and shares within 0 to 1."""
+    moved = unknowns + step
+    moved[:3] = np.clip(moved[:3], 0.0, 4.0 * unknowns[:3] + 0.02)
+    moved[OXYGEN] = min(max(moved[OXYGEN], 0.0), 1.0)
+    return moved
 
 
-def _solve(gram: Array, moment: Array, active: list[int]) -> Array:
-    if not active:
-        return np.zeros(0)
-    return np.asarray(np.linalg.solve(gram[np.ix_(active, active)], moment[active]), dtype=np.float64)
-
-
-def _retreat(active: list[int], solution: Array, trial: Array) -> list[int]:
-    """Go from the solution towards the trial until the first unknown reaches zero, and drop it."""
-    old = solution[active]
-    falling = trial <= 0.0
-    steps = np.where(falling, old / np.maximum(old - trial, 1e-300), np.inf)
-    first = int(steps.argmin())
-    step = float(steps[first])
-    solution[active] = old + step * (trial - old)
-    solution[active[first]] = 0.0
-    return [unknown for index, unknown in enumerate(active) if index != first]
+def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array]:
+    """Return ln R of seven channels, its derivatives (6, 7), and the variance of the model itself (7,)."""
+    bands = _bands()
+    haem, met, yellow, oxygen, power, level = unknowns.tolist()
+    living = bands.deoxy + oxygen * (bands.oxy - bands.deoxy)
+    absorption = haem * living + met * bands.met + yellow * bands.yellow + bands.background
+    ratio = scatter_per_cm * np.exp(-power * bands.log_wavelength) / absorption
+    root = 3.0 * (1.0 + ratio)
+    light = bands.share * np.exp(-PATH_FACTOR / np.sqrt(root))
+    total = light.sum(axis=1)
+    by_log_ratio = light * (1.5 * PATH_FACTOR) * ratio * root**-1.5 / total[:, None]
+    by_absorption = -by_log_ratio / absorption
+    parts = (living, bands.met, bands.yellow, haem * (bands.oxy - bands.deoxy))
+    jacobian = np.ones((6, 7))
+    for place, part in enumerate(parts):
+        jacobian[place] = (by_absorption * part).sum(axis=1)
+    jacobian[POWER] = -(by_log_ratio * bands.log_wavelength).sum(axis=1)
+    by_centre = (light * _NODES).sum(axis=1) / total / WIDTH_NM * 2.3548
+    extra2 = (FILTER_U_NM * by_centre) ** 2
+    extra2 += (BACKGROUND_RELATIVE_U * (by_absorption * bands.background).sum(axis=1)) ** 2
+    extra2[0] += (METHAEM_F2_RELATIVE_U * met * jacobian[MET, 0]) ** 2
+    return np.log(total) + level, jacobian, extra2

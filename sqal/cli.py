@@ -83,6 +83,8 @@ main = LazyGroup(
         "edge": Lazy("sqal.commands.edge", "edge", "The agent beside the line, and its sensors.", "edge"),
         "spool": Lazy("sqal.commands.spool", "spool", "Look into a device's spool.", "edge"),
         "cloud": Lazy("sqal.cli", "CLOUD", "Ingest and server.", "cloud"),
+        "user": Lazy("sqal.commands.user", "user", "Who may log in.", "cloud"),
+        "token": Lazy("sqal.commands.token", "token", "What programs show to the API.", "cloud"),
         "ledger": Lazy("sqal.commands.ledger", "ledger", "The ledger: keys, writer, verifier.", "cloud"),
         "certificate": Lazy("sqal.commands.certificate", "certificate", "Verify certificates of lots.", "cloud"),
         "lots": Lazy("sqal.commands.lots", "lots", "Lots from a CSV file.", "cloud"),

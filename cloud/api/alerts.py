@@ -13,6 +13,7 @@ from msgspec import Meta
 from cloud.alerts import Observation, Occurrence
 from cloud.api.params import AlertPath, DeviceFilter, Period, SiteFilter, period_of, text_without_nul
 from cloud.api.problems import BadRequestError, NotFoundError
+from cloud.api.rights import Rights
 from cloud.clock import Clock
 from cloud.ids import uuid7
 from cloud.store.alerts import acknowledge_alert, apply_observations
@@ -64,6 +65,7 @@ class AlertsController(Controller):
         self,
         store: NamedDependency[Store],
         period: NamedDependency[Period],
+        rights: NamedDependency[Rights],
         *,
         severity: SeverityFilter = None,
         is_acknowledged: AcknowledgedFilter = None,
@@ -79,7 +81,7 @@ class AlertsController(Controller):
             severity=severity,
             is_acknowledged=is_acknowledged,
             device_id=text_without_nul(device_id, "device_id"),
-            site_code=text_without_nul(site_code, "site_code"),
+            sites=rights.narrow(site_code),
             limit=limit,
         )
 
@@ -89,6 +91,7 @@ class AlertsController(Controller):
         store: NamedDependency[Store],
         clock: NamedDependency[Clock],
         rng: NamedDependency[random.Random],
+        rights: NamedDependency[Rights],
         data: JSONBody[NewAlert],
     ) -> Raised:
         """Raise an alert of a registered device; an open one of the same type counts up."""
@@ -96,6 +99,7 @@ class AlertsController(Controller):
         device = await store.row("api_device", device_id=data.device_id)
         if device is None or device["site_code"] is None:
             raise BadRequestError("device_id", f"no device {data.device_id!r} is registered at a site")
+        rights.require(device["site_code"])
         occurrence = Occurrence(data.alert_type, data.severity, data.message, data.data_context)
         now = clock.now()
         observation = Observation(
@@ -122,10 +126,17 @@ class AlertsController(Controller):
 
     @post("/{alert_id:int}/acknowledge", summary="Acknowledge an alert", status_code=200)
     async def acknowledge(
-        self, store: NamedDependency[Store], alert_id: AlertPath, acknowledged_by: AcknowledgedBy
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        alert_id: AlertPath,
+        acknowledged_by: AcknowledgedBy,
     ) -> Acknowledged:
         """Acknowledge an alert and its life cycle; the first to do so stays on record. Raises NotFoundError."""
         text_without_nul(acknowledged_by, "acknowledged_by")
+        known = await store.row("api_alert_site", alert_id=alert_id)
+        if known is not None:
+            rights.require(known["site_code"])
         async with store.transaction() as connection:
             row = await acknowledge_alert(connection, store.queries, alert_id=alert_id, acknowledged_by=acknowledged_by)
         if row is None:

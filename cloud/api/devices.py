@@ -10,6 +10,8 @@ from litestar.params import FromPath, QueryParameter
 
 from cloud.api.params import SiteFilter, text_without_nul
 from cloud.api.problems import NotFoundError
+from cloud.api.rights import Rights
+from cloud.api.samples import newest_sample
 from cloud.api.stats import GradeCounts, grade_counts
 from cloud.clock import Clock
 from cloud.store.reader import Store
@@ -51,32 +53,41 @@ class DevicesController(Controller):
 
     @get("/", summary="All devices")
     async def all(
-        self, store: NamedDependency[Store], site_code: SiteFilter = None, status: StatusFilter = None
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        site_code: SiteFilter = None,
+        status: StatusFilter = None,
     ) -> Devices:
         """Registered devices, by site and status where asked."""
         devices = await store.rows(
             "api_devices",
-            site_code=text_without_nul(site_code, "site_code"),
+            sites=rights.narrow(site_code),
             status=text_without_nul(status, "status"),
         )
         return Devices(devices, len(devices))
 
     @get("/{device_id:str}", summary="One device")
     async def one(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], device_id: FromPath[str]
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
+        device_id: FromPath[str],
     ) -> DeviceDetail:
         """A device with its last 24 hours. Raises NotFoundError."""
         text_without_nul(device_id, "device_id")
         device = await store.row("api_device", device_id=device_id)
         if device is None:
             raise NotFoundError(f"there is no device {device_id[:100]!r}")
+        rights.require(device["site_code"])
         start = clock.now() - DAY
-        totals = await store.row("api_device_totals", device_id=device_id, start=start)
+        totals = await store.row("api_device_totals", device_id=device_id, start=start, sites=rights.sites)
         assert totals is not None, "an aggregate always has a row"
         return DeviceDetail(
             device=device,
-            latest_sample=await store.row("api_latest_sample", device_id=device_id),
-            hourly_stats=await store.rows("api_device_hours", device_id=device_id, start=start),
+            latest_sample=await newest_sample(store, rights, device_id),
+            hourly_stats=await store.rows("api_device_hours", device_id=device_id, start=start, sites=rights.sites),
             stats_24h=DeviceDay(
                 total_samples=totals["total_samples"],
                 avg_quality_score=totals["avg_quality_score"],

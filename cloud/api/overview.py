@@ -8,6 +8,7 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from cloud.api.params import Period
+from cloud.api.rights import ANY_SITE, Rights
 from cloud.api.stats import GradeCounts, grade_counts, period_totals
 from cloud.clock import Clock
 from cloud.live import StatusPayload
@@ -50,7 +51,7 @@ class Overview(msgspec.Struct, frozen=True):
     timestamp: datetime
 
 
-@get("/health", summary="Whether the line works", tags=["overview"])
+@get("/health", summary="Whether the line works", tags=["overview"], opt=ANY_SITE)
 async def health(store: NamedDependency[Store], clock: NamedDependency[Clock], relay: NamedDependency[Relay]) -> Health:
     """Health of the whole line; it answers without a database too, and says so."""
     try:
@@ -82,12 +83,14 @@ def health_of(age_s: float | None, active_devices: int, links: StatusPayload, no
 
 
 @get("/dashboard/overview", summary="Key figures", tags=["overview"])
-async def overview(store: NamedDependency[Store], clock: NamedDependency[Clock]) -> Overview:
+async def overview(
+    store: NamedDependency[Store], clock: NamedDependency[Clock], rights: NamedDependency[Rights]
+) -> Overview:
     """Key figures of the last 24 hours and 7 days, alerts and devices."""
     now = clock.now()
-    day = await period_totals(store, Period(now - timedelta(hours=24), now))
-    week = await period_totals(store, Period(now - timedelta(days=7), now))
-    counts = await store.row("api_overview_counts")
+    day = await period_totals(store, Period(now - timedelta(hours=24), now), sites=rights.sites)
+    week = await period_totals(store, Period(now - timedelta(days=7), now), sites=rights.sites)
+    counts = await store.row("api_overview_counts", sites=rights.sites)
     assert counts is not None, "a SELECT without FROM has one row"
     return Overview(
         stats_24h=Day(day["total_samples"], day["avg_quality_score"], day["compliance_rate_pct"]),

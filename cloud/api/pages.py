@@ -15,6 +15,8 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from cloud.api.rights import PUBLIC
+
 STATIC_DIR = Path(__file__).resolve().parents[1] / "static"
 PROGRAM_PATHS = ("api", "ws", "schema", "assets", "vendor")  # a miss below these is a mistake, not a page
 
@@ -60,13 +62,13 @@ SwaggerUIBundle({ url: "/schema/openapi.json", dom_id: "#swagger-ui", deepLinkin
 """
 
 
-@get("/docs", include_in_schema=False)
+@get("/docs", include_in_schema=False, opt=PUBLIC)
 async def docs() -> Response[str]:
     """The interactive documentation of the API."""
     return _text(DOCS, "text/html")
 
 
-@get("/docs/start.js", include_in_schema=False)
+@get("/docs/start.js", include_in_schema=False, opt=PUBLIC)
 async def docs_start() -> Response[str]:
     """The one line of script of `/docs`; inline scripts are forbidden here."""
     return _text(DOCS_START, "text/javascript")
@@ -77,7 +79,7 @@ def _text(content: str, media_type: str, status: int = 200) -> Response[str]:
     return Response(content, media_type=f"{media_type}; charset=utf-8", status_code=status, headers=headers)
 
 
-@get(["/", "/{path:path}"], include_in_schema=False)
+@get(["/", "/{path:path}"], include_in_schema=False, opt=PUBLIC)
 async def page(
     request: Request[Any, Any, Any], static_dir: NamedDependency[Path], path: FromPath[str] = "/"
 ) -> Response[bytes] | Response[str]:

@@ -6,14 +6,20 @@
 is logged with its traceback.
 
 ProblemError
-├── BadRequestError   400, names fields
-├── NotFoundError     404
-├── ConflictError     409
-└── UnavailableError  503
+├── BadRequestError       400, names fields
+├── UnauthorizedError     401
+├── ForbiddenError        403
+├── NotFoundError         404
+├── ConflictError         409
+├── TooManyRequestsError  429, says when to come back
+└── UnavailableError      503
 """
 
+import math
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, cast
 
 import msgspec
@@ -49,6 +55,7 @@ class ProblemError(Exception):
     """An error that knows its answer."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str, *errors: FieldError) -> None:
         super().__init__(detail)
@@ -65,6 +72,22 @@ class BadRequestError(ProblemError):
         super().__init__(f"{path}: {reason}", FieldError(path, reason))
 
 
+class UnauthorizedError(ProblemError):
+    """Nobody we know is asking."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"WWW-Authenticate": 'Bearer realm="sqal"'}
+
+
+class ForbiddenError(ProblemError):
+    """Somebody we know is asking, who may not."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFoundError(ProblemError):
     """There is no such thing."""
 
@@ -75,6 +98,16 @@ class ConflictError(ProblemError):
     """It can't be done in its present state."""
 
     status = HTTPStatus.CONFLICT
+
+
+class TooManyRequestsError(ProblemError):
+    """Asked too often; `retry_after_s` says when to come back."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(math.ceil(retry_after_s))}
 
 
 class UnavailableError(ProblemError):
@@ -100,7 +133,7 @@ def _of(status: int, detail: str, errors: list[FieldError] | None = None) -> Pro
 
 def on_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
     """Answer an error of ours."""
-    return problem_response(_of(error.status, error.detail, error.errors))
+    return problem_response(_of(error.status, error.detail, error.errors), dict(error.headers))
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -5,7 +5,7 @@ dead. A stalled connection is cut at its transport: a closing handshake would wa
 """
 
 import asyncio
-from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,11 +15,16 @@ from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Meta
 
-from cloud.api.wire import Closed, Frame, receive, violation
+import cloud.hub
+from cloud.api.access import Doorkeeper
+from cloud.api.params import moment
+from cloud.api.problems import BadRequestError
+from cloud.api.wire import Closed, Frame, abort_of, end_when_refused, receive, violation
 from cloud.clock import Clock
-from cloud.hub import Filters, HubFullError, Viewer, ViewerStalledError
+from cloud.hub import Filters, HubFullError, Viewer, ViewerStalledError, passes
 from cloud.live import frame_text, row_of, status_text, welcome_text
 from cloud.relay import Relay
+from cloud.replay import AWAY_MAX, OVERLAP, ROWS_MAX, merged
 from cloud.store.reader import DATABASE_AWAY, Row, Store
 from contract.bounds import GRADES, Grade
 
@@ -32,6 +37,13 @@ _log = structlog.get_logger("sqal.realtime")
 
 # Nothing else can be the id of a device or the code of a site; empty is allowed
 FilterText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,100}$(?!\n)")]
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """How a viewer wants to be served: everything or of each device the newest, and since when it has been away."""
+
+    mode: Literal["all", "latest"] = "all"
+    since: str | None = None
 
 
 class FilterValues(msgspec.Struct, frozen=True):
@@ -59,25 +71,29 @@ async def realtime(
     relay: NamedDependency[Relay],
     store: NamedDependency[Store],
     clock: NamedDependency[Clock],
+    doorkeeper: NamedDependency[Doorkeeper],
 ) -> None:
     """Serve one viewer until it leaves."""
     await socket.accept()
     complaint = ""
     try:
-        filters = _query_filters(dict(socket.query_params))
-    except msgspec.ValidationError as error:
-        path, reason = violation(error)
+        query = dict(socket.query_params)
+        filters, wish = _query_filters(query), msgspec.convert(query, Wish)
+        since = None if wish.since is None else moment(wish.since, "$.since")
+    except (msgspec.ValidationError, BadRequestError) as error:
+        path, reason = violation(error) if isinstance(error, msgspec.ValidationError) else ("$.since", str(error))
         complaint = frame_text("error", clock.now(), error=f"{reason}; nothing is filtered", path=path)
-        filters = Filters()
+        filters, wish, since = Filters(), Wish(), None
     try:
-        viewer = relay.hub.join(filters)
+        viewer = relay.hub.join(filters, sites=socket.scope["user"].sites)
     except HubFullError as error:
         await socket.close(code=TRY_AGAIN_LATER, reason=str(error))
         return
+    viewer.coalesces = wish.mode == "latest"
     viewer.post(complaint)
-    session = _Session(socket, relay, store, clock, viewer)
+    session = _Session(socket, relay, store, clock, viewer, doorkeeper=doorkeeper)
     try:
-        await session.run()
+        await session.run(since)
     finally:
         relay.hub.leave(viewer)
 
@@ -93,49 +109,92 @@ class _Session:
     """One viewer's connection from its welcome to its end."""
 
     def __init__(
-        self, socket: WebSocket[Any, Any, Any], relay: Relay, store: Store, clock: Clock, viewer: Viewer
+        self,
+        socket: WebSocket[Any, Any, Any],
+        relay: Relay,
+        store: Store,
+        clock: Clock,
+        viewer: Viewer,
+        *,
+        doorkeeper: Doorkeeper,
     ) -> None:
+        self._doorkeeper = doorkeeper
         self._socket = socket
         self._relay = relay
         self._store = store
         self._clock = clock
         self._viewer = viewer
 
-    async def run(self) -> None:
+    async def run(self, since: datetime | None) -> None:
         try:
-            await self._greet()
+            try:
+                async with asyncio.timeout(cloud.hub.STALL_S):
+                    await self._greet(since)
+            except TimeoutError as error:
+                raise ViewerStalledError("took not even its welcome") from error
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._viewer.pump(self._socket.send_text), name="realtime.pump")
                 tasks.create_task(self._ping(), name="realtime.ping")
                 tasks.create_task(self._listen(), name="realtime.listen")
+                tasks.create_task(end_when_refused(self._socket, self._doorkeeper), name="realtime.rights")
         except* ViewerStalledError:
             _log.warning("viewer_evicted", viewers=len(self._relay.hub))
             abort_of(self._socket)()
         except* (Closed, WebSocketDisconnect, OSError):
             pass  # it left; there is nobody to tell
 
-    async def _greet(self) -> None:
+    async def _greet(self, since: datetime | None) -> None:
         now = self._clock.now()
         status = self._relay.links.status
         words = (
             "SQAL live" if status.database_connected else "SQAL live; the database does not answer, history is missing"
         )
         await self._socket.send_text(welcome_text(words, now))
-        row = await self._latest_row()
+        row = await self._latest_row() if since is None else None
         if row is not None:
             await self._socket.send_text(frame_text("latest_sample", self._clock.now(), data=row))
+        if since is not None:
+            await self._replay(since)
         if not (status.database_connected and status.broker_connected and status.storing):
             await self._socket.send_text(status_text(self._relay.links.status, self._clock.now()))
+
+    async def _replay(self, since: datetime) -> None:
+        """Send what was stored or came by since `since`; what comes meanwhile waits in the queue.
+
+        The viewer has joined the hub already, so there is no hole between the two; what overlaps it drops by its id.
+        """
+        oldest = self._clock.now() - AWAY_MAX
+        start = max(since, oldest) - OVERLAP
+        viewer, rows = self._viewer, None
+        try:
+            rows = await self._store.rows("api_replay", start=start, sites=viewer.sites_shown, limit=ROWS_MAX + 1)
+        except DATABASE_AWAY:
+            self._relay.links.set_database(connected=False)
+        filters = viewer.filters
+        wanted = [
+            row
+            for row in (rows or [])[:ROWS_MAX]
+            if passes(filters, row["device_id"], row["site_code"], row["fusion_final_grade"])
+        ]
+        remembered = [each for each in self._relay.memory.since(start) if viewer.wants(each.bundle)]
+        sent = merged(wanted, remembered, self._clock.now())
+        for texts in sent:
+            for text in texts:
+                await self._socket.send_text(text)
+        is_whole = since >= oldest and rows is not None and len(rows) <= ROWS_MAX
+        await self._socket.send_text(
+            frame_text("resume_ack", self._clock.now(), since=since, replayed=len(sent), complete=is_whole)
+        )
 
     async def _latest_row(self) -> Row | None:
         """The newest sample that this viewer wants: from the database, or from what came by while that is away."""
         filters = self._viewer.filters
-        newest = self._relay.newest(filters)
+        newest = self._relay.newest(filters, self._viewer.sites)
         if self._relay.links.status.database_connected:
             grades = None if filters.min_grade is None else list(GRADES[: GRADES.index(filters.min_grade) + 1])
             try:
                 row = await self._store.row(
-                    "api_latest_sample_like", device_id=filters.device_id, site_code=filters.site_code, grades=grades
+                    "api_latest_sample_like", device_id=filters.device_id, sites=self._viewer.sites_shown, grades=grades
                 )
             except DATABASE_AWAY:
                 self._relay.links.set_database(connected=False)
@@ -172,9 +231,3 @@ class _Session:
         if said.type == "pong":
             return ""
         return frame_text("error", now, error=f"there is no message of type {said.type[:40]!r}", path="$.type")
-
-
-def abort_of(socket: WebSocket[Any, Any, Any]) -> Callable[[], None]:
-    """What cuts the connection of `socket` at once, where the server lets us (cloud/server.py); else nothing does."""
-    state: dict[str, Any] = socket.scope["state"]
-    return state.get("abort", lambda: None)

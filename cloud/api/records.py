@@ -13,6 +13,7 @@ from litestar.params import PathParameter, QueryParameter
 from cloud.api.cursor import cursor_of, key_of
 from cloud.api.params import Before, DeviceFilter, SiteFilter, text_without_nul
 from cloud.api.problems import NotFoundError
+from cloud.api.rights import Rights
 from cloud.store.reader import Row, Store
 from contract.bounds import SEQ_MAX, DeviceId, Seq
 
@@ -121,6 +122,8 @@ def _is_text(cut: bytes) -> bool:
 @get("/gaps", summary="Numbers that will never arrive", tags=["records"])
 async def gaps(
     store: NamedDependency[Store],
+    rights: NamedDependency[Rights],
+    *,
     before: Cursor = None,
     device_id: DeviceFilter = None,
     site_code: SiteFilter = None,
@@ -136,7 +139,7 @@ async def gaps(
         first_seq=key and key.first_seq,
         last_seq=key and key.last_seq,
         device_id=text_without_nul(device_id, "device_id"),
-        site_code=text_without_nul(site_code, "site_code"),
+        sites=rights.narrow(site_code),
         limit=limit,
     )
     return Gaps(rows, _next(GapKey, rows, limit))
@@ -145,6 +148,7 @@ async def gaps(
 @get("/events", summary="What happened at the devices", tags=["records"])
 async def events(
     store: NamedDependency[Store],
+    rights: NamedDependency[Rights],
     *,
     before: Cursor = None,
     device_id: DeviceFilter = None,
@@ -161,7 +165,7 @@ async def events(
         boot_id=key and key.boot_id,
         seq=key and key.seq,
         device_id=text_without_nul(device_id, "device_id"),
-        site_code=text_without_nul(site_code, "site_code"),
+        sites=rights.narrow(site_code),
         kind=text_without_nul(kind, "kind"),
         limit=limit,
     )

@@ -10,6 +10,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from cloud.api.params import DeviceFilter, Period, period_of, text_without_nul
 from cloud.api.problems import NotFoundError
+from cloud.api.rights import Rights
 from cloud.store.reader import Row, Store
 
 LIMIT_MAX = 1000
@@ -31,6 +32,13 @@ class Namesake(msgspec.Struct, frozen=True):
     device_id: str
 
 
+async def newest_sample(store: Store, rights: Rights, device_id: str | None) -> Row | None:
+    """The newest sample that the caller may see, of one device or of all."""
+    if rights.sites is None:
+        return await store.row("api_latest_sample", device_id=device_id)
+    return await store.row("api_latest_sample_like", device_id=device_id, sites=rights.sites, grades=None)
+
+
 class SamplesController(Controller):
     """`/api/sqal/samples`."""
 
@@ -38,9 +46,11 @@ class SamplesController(Controller):
     tags = ("samples",)
 
     @get("/latest", summary="The newest sample")
-    async def latest(self, store: NamedDependency[Store], device_id: DeviceFilter = None) -> Row:
+    async def latest(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], device_id: DeviceFilter = None
+    ) -> Row:
         """The newest sample, of one device or of all. Raises NotFoundError where there is none."""
-        sample = await store.row("api_latest_sample", device_id=text_without_nul(device_id, "device_id"))
+        sample = await newest_sample(store, rights, text_without_nul(device_id, "device_id"))
         if sample is None:
             raise NotFoundError("there is no sample yet" + (f" of device {device_id}" if device_id else ""))
         return sample
@@ -50,6 +60,7 @@ class SamplesController(Controller):
         self,
         store: NamedDependency[Store],
         period: NamedDependency[Period],
+        rights: NamedDependency[Rights],
         device_id: DeviceFilter = None,
         limit: Limit = 100,
     ) -> Samples:
@@ -59,18 +70,24 @@ class SamplesController(Controller):
             start=period.start,
             end=period.end,
             device_id=text_without_nul(device_id, "device_id"),
+            sites=rights.sites,
             limit=limit,
         )
         return Samples(samples, len(samples), period)
 
     @get("/{sample_id:path}", summary="One sample by its id")
-    async def one(self, store: NamedDependency[Store], sample_id: Annotated[str, PathParameter(max_length=200)]) -> Row:
+    async def one(
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        sample_id: Annotated[str, PathParameter(max_length=200)],
+    ) -> Row:
         """The newest sample with this id, and in `others` the time and device of all others that have it."""
         wanted = text_without_nul(sample_id.removeprefix("/"), "sample_id")
-        sample = await store.row("api_sample", sample_id=wanted)
+        sample = await store.row("api_sample", sample_id=wanted, sites=rights.sites)
         if sample is None:
             raise NotFoundError(f"there is no sample {wanted!r}")
-        namesakes = await store.rows("api_sample_namesakes", sample_id=wanted)
+        namesakes = await store.rows("api_sample_namesakes", sample_id=wanted, sites=rights.sites)
         mine = (sample["time"], sample["device_id"])
         others = [Namesake(**each) for each in namesakes if (each["time"], each["device_id"]) != mine]
         return {**sample, "others": others}

@@ -14,7 +14,9 @@ from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 
-from cloud.api.wire import Closed, Frame, receive, violation
+from cloud.access import Principal
+from cloud.api.access import Doorkeeper
+from cloud.api.wire import Closed, Frame, end_when_refused, receive, violation
 from cloud.clock import Clock
 from cloud.flat import PAYLOAD_BYTES_MAX, read_sample
 from cloud.gateway import Gateway
@@ -45,11 +47,17 @@ async def sensors(
     gateway: NamedDependency[Gateway],
     store: NamedDependency[Store],
     clock: NamedDependency[Clock],
+    doorkeeper: NamedDependency[Doorkeeper],
 ) -> None:
     """Serve one device, or one simulator of many, until it leaves."""
     await socket.accept()
     try:
-        await _Session(socket, gateway, store, clock).run()
+        async with asyncio.TaskGroup() as tasks:
+            rights = tasks.create_task(end_when_refused(socket, doorkeeper), name="sensors.rights")
+            try:
+                await _Session(socket, gateway, store, clock).run()
+            finally:
+                rights.cancel()
     except* (Closed, WebSocketDisconnect, OSError):
         pass  # it left; what it sent is stored or not, and it will ask by sending again
 
@@ -62,6 +70,7 @@ class _Session:
         self._gateway = gateway
         self._store = store
         self._clock = clock
+        self._principal: Principal = socket.scope["user"]
         self._boot = gateway.new_boot()
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._touched_at: dict[str, float] = {}
@@ -76,11 +85,17 @@ class _Session:
                     if sample is None:
                         continue
                     place = await self._gateway.place_of(sample)
+                    self._require(sample, place)
                 except ContractError as error:
                     await self._say("error", error=error.reason, path=error.path)
                     continue
                 await self._room.acquire()
                 tasks.create_task(self._deliver(self._boot.stamp(sample, place), place), name="sensors.deliver")
+
+    def _require(self, sample: Sample, place: Place) -> None:
+        """Refuse a sample of a site where the sender has no rights. Raises ContractError."""
+        if not self._principal.may_see(place.site_code):
+            raise ContractError("$.device_id", f"{self._principal.name} has no rights at {sample.device_id}'s site")
 
     async def _take(self, frame: Frame) -> Sample | None:
         """The sample in `frame`, or None for a message that is dealt with. Raises ContractError."""

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from cloud.api.params import DeviceFilter, Period, SiteFilter, period_of, text_without_nul
+from cloud.api.rights import Rights
 from cloud.store.reader import Row, Store
 
 HOURS_MAX = 50_000  # 11 weeks of 27 devices, some 20 MB of JSON
@@ -78,9 +79,14 @@ def grade_shares(counts: GradeCounts) -> GradeShares:
     return GradeShares(*(round(100 * number / total, 2) for number in numbers))
 
 
-async def period_totals(store: Store, period: Period, site_code: str | None = None) -> Row:
-    """The exact figures of `period`, of one site or of all."""
-    totals = await store.row("api_period_totals", start=period.start, end=period.end, site_code=site_code)
+async def period_totals(
+    store: Store, period: Period, site_code: str | None = None, *, sites: list[str] | None = None
+) -> Row:
+    """The exact figures of `period`, of one site, of `sites`, or of all."""
+    if site_code is None and sites is not None:
+        totals = await store.row("api_sites_totals", start=period.start, end=period.end, sites=sites)
+    else:
+        totals = await store.row("api_period_totals", start=period.start, end=period.end, site_code=site_code)
     assert totals is not None, "an aggregate always has a row"
     return totals
 
@@ -96,6 +102,7 @@ class StatsController(Controller):
         self,
         store: NamedDependency[Store],
         period: NamedDependency[Period],
+        rights: NamedDependency[Rights],
         device_id: DeviceFilter = None,
         limit: Limit = 10_000,
     ) -> HourlyStats:
@@ -105,6 +112,7 @@ class StatsController(Controller):
             start=period.start,
             end=period.end,
             device_id=text_without_nul(device_id, "device_id"),
+            sites=rights.sites,
             limit=limit + 1,
         )
         shown = stats[:limit]
@@ -112,12 +120,16 @@ class StatsController(Controller):
 
     @get("/sites", summary="Site by site", dependencies={"period": period_of(timedelta(days=30))})
     async def sites(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None
+        self,
+        store: NamedDependency[Store],
+        period: NamedDependency[Period],
+        rights: NamedDependency[Rights],
+        site_code: SiteFilter = None,
     ) -> SiteStats:
         """A period (30 days by default) in sum, its best devices, and one row per site and day (UTC)."""
-        text_without_nul(site_code, "site_code")
-        wanted = {"start": period.start, "end": period.end, "site_code": site_code}
-        totals = await period_totals(store, period, site_code)
+        sites = rights.narrow(site_code)
+        wanted = {"start": period.start, "end": period.end, "sites": sites}
+        totals = await period_totals(store, period, site_code, sites=sites)
         return SiteStats(
             period_start=period.start,
             period_end=period.end,
@@ -135,9 +147,13 @@ class StatsController(Controller):
         dependencies={"period": period_of(timedelta(days=7))},
     )
     async def grade_distribution(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], site_code: SiteFilter = None
+        self,
+        store: NamedDependency[Store],
+        period: NamedDependency[Period],
+        rights: NamedDependency[Rights],
+        site_code: SiteFilter = None,
     ) -> GradeDistribution:
         """Grades of a period (7 days by default) in counts and percent."""
-        totals = await period_totals(store, period, text_without_nul(site_code, "site_code"))
+        totals = await period_totals(store, period, site_code, sites=rights.narrow(site_code))
         counts = grade_counts(totals)
         return GradeDistribution(counts, totals["total_samples"], grade_shares(counts), period)

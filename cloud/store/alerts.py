@@ -71,6 +71,14 @@ async def acknowledge_alert(
     return row
 
 
+async def devices_with_open_alerts(connection: Connection, queries: Queries, devices: set[str]) -> set[str]:
+    """Return those of `devices` that have an alert which a good sample could move."""
+    if not devices:
+        return set()
+    cursor = await connection.execute(queries["select_devices_with_open_alerts"], {"device_ids": sorted(devices)})
+    return {str(row[0]) for row in await cursor.fetchall()}
+
+
 class _History:
     """Rows for sqal_alerts, with numbers taken beforehand."""
 

@@ -5,8 +5,10 @@ and different). Nothing here fails because of one row; a database that refuses a
 row by halves.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -51,12 +53,17 @@ async def _write_samples(
             copy.set_types(TYPES)
             for n, fact in samples:
                 await copy.write_row(sample_row(n, fact.sample, fact.place, fact.flags))
+        for n in await _refuse_renumbered(connection, queries, samples):
+            outcomes[n] = "rejected"
+        await _refuse_repeated(connection, queries, samples, outcomes)
         await cursor.execute(queries["insert_samples"], binary=True)
         new = {(time, sample_id): lot_id for time, sample_id, lot_id in await cursor.fetchall()}
     lots: dict[int, int | None] = {}
     old: list[int] = []
     for n, fact in samples:
         key = (fact.sample.timestamp, fact.sample.sample_id)
+        if outcomes[n] == "rejected":
+            continue
         if key in new:
             lots[n] = new.pop(key)
         else:
@@ -66,6 +73,48 @@ async def _write_samples(
         for n, is_same in await cursor.fetchall():
             outcomes[n] = "duplicate" if is_same else "rejected"
     return lots
+
+
+async def _refuse_repeated(
+    connection: Connection, queries: Queries, samples: Sequence[tuple[int, SampleFact]], outcomes: list[RowOutcome]
+) -> None:
+    """Take from the stage, as rejected, what bears the number of an earlier sample of the batch and another time."""
+    times: dict[tuple[str, int, int], datetime] = {}
+    refused: list[int] = []
+    for n, fact in samples:
+        sample = fact.sample
+        if sample.boot_id is None or sample.seq is None or outcomes[n] == "rejected":
+            continue
+        if times.setdefault((sample.device_id, sample.boot_id.int, sample.seq), sample.timestamp) != sample.timestamp:
+            outcomes[n] = "rejected"
+            refused.append(n)
+    if refused:
+        await connection.execute(queries["delete_staged"], {"places": refused})
+
+
+async def _refuse_renumbered(
+    connection: Connection, queries: Queries, samples: Sequence[tuple[int, SampleFact]]
+) -> list[int]:
+    """Take from the stage what bears the number of a stored sample and another time; return their places.
+
+    The index that makes a number unique must contain the time, so it cannot say this. Only numbers that are not above
+    the highest of their boot are looked up: in the ordinary course of things none.
+    """
+    boots = {fact.sample.boot_id.int: fact.sample.boot_id for _, fact in samples if fact.sample.boot_id is not None}
+    if not boots:
+        return []
+    cursor = await connection.execute(queries["select_highest"], {"boot_ids": list(boots.values())})
+    highest = {(device, boot.int): seq for device, boot, seq in await cursor.fetchall()}
+    seen = [
+        n
+        for n, fact in samples
+        if fact.sample.boot_id is not None
+        and (fact.sample.seq or 0) <= highest.get((fact.sample.device_id, fact.sample.boot_id.int), 0)
+    ]
+    if not seen:
+        return []
+    cursor = await connection.execute(queries["delete_renumbered"], {"places": seen})
+    return [int(row[0]) for row in await cursor.fetchall()]
 
 
 async def _write_events(
@@ -131,20 +180,22 @@ def _gap_row(fact: EventFact) -> dict[str, Any]:
 
 async def _touch(connection: Connection, queries: Queries, facts: Iterable[Fact]) -> None:
     """Note when devices were last heard, and the highest number of each boot."""
-    highest: dict[tuple[str, Any], int] = {}
+    highest: dict[tuple[str, int], tuple[uuid.UUID, int]] = {}  # boots by number: UUIDs themselves hash slowly
     devices: set[str] = set()
     for fact in facts:
         message = fact.sample if isinstance(fact, SampleFact) else fact.event
         devices.add(message.device_id)
         if message.boot_id is not None and message.seq is not None:
-            key = (message.device_id, message.boot_id)
-            highest[key] = max(message.seq, highest.get(key, 0))
+            key = (message.device_id, message.boot_id.int)
+            known = highest.get(key)
+            if known is None or known[1] < message.seq:
+                highest[key] = (message.boot_id, message.seq)
     if devices:
         await connection.execute(queries["touch_devices"], {"device_ids": sorted(devices)})
     if highest:
         values = {
             "device_ids": [device for device, _ in highest],
-            "boot_ids": [boot for _, boot in highest],
-            "seqs": list(highest.values()),
+            "boot_ids": [boot for boot, _ in highest.values()],
+            "seqs": [seq for _, seq in highest.values()],
         }
         await connection.execute(queries["touch_boots"], values)

@@ -60,17 +60,17 @@ class Store:
         """Close all connections."""
         await self._pool.close()
 
-    async def rows(self, name: str, **params: Any) -> list[Row]:
+    async def rows(self, name: str, /, **params: Any) -> list[Row]:
         """All rows of the statement `name`. Raises psycopg.Error, psycopg_pool.PoolTimeout."""
         async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return await (await cursor.execute(self.queries[name], params)).fetchall()
 
-    async def row(self, name: str, **params: Any) -> Row | None:
+    async def row(self, name: str, /, **params: Any) -> Row | None:
         """The first row of the statement `name`, or None."""
         async with self._pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return await (await cursor.execute(self.queries[name], params)).fetchone()
 
-    async def run(self, name: str, **params: Any) -> int:
+    async def run(self, name: str, /, **params: Any) -> int:
         """Run the statement `name`, which returns no rows; how many it touched."""
         async with self._pool.connection() as connection:
             return (await connection.execute(self.queries[name], params)).rowcount

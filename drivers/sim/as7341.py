@@ -1,11 +1,14 @@
 """A register-level AS7341 that looks at a LightSource; drivers talk to it through a bus and can't tell.
 
 Modelled (DS000718, and the application note on the multiplexer): the register pointer with auto-increment, the two
-banks, the multiplexer with its RAM, chain and self-clearing command bit, auto-zero and integration on the bus clock,
-AVALID, latching by a read of ASTATUS, full scale, saturation flags, real gains, dark counts, noise, the lamp driver.
-Not modelled: interrupts and thresholds, the FIFO (it stays empty), flicker detection (its status stays "no valid
-measurement"), automatic gain, synchronised modes. That AVALID falls with SP_EN, and that latched data are released
-then, is not in the data sheet; every known driver depends on it.
+banks, reserved bits, the multiplexer with its RAM, chain and self-clearing command bit, auto-zero and integration on
+the bus clock, wait time, AVALID, latching by a read of ASTATUS, full scale, saturation flags, real gains, automatic
+gain, dark counts, noise, the lamp driver, thresholds and interrupt bits, sleep after interrupt, FIFO, flicker engine.
+Synchronised modes wait for an edge that no pin here delivers. Not in the data sheet, but what every known driver
+depends on: that AVALID falls with SP_EN, and that latched data are released then. Assumed: WLONG is 16 times, the
+pointer stays in the two bytes of the FIFO, the flicker engine's time (drivers.sim.as7341_flicker).
+
+`violations` says in words what a driver did against the data sheet; the chip itself would not tell.
 """
 
 from enum import StrEnum
@@ -15,41 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.bus import Clock
-from drivers.sim.as7341_optics import ADCS, GAINS, SMUX_BYTES, wiring
-from drivers.sim.light import LightSource
+from drivers.sim import as7341_map as reg
+from drivers.sim.as7341_converters import COUNTS_MAX, convert
+from drivers.sim.as7341_fifo import THRESHOLDS, Fifo
+from drivers.sim.as7341_flicker import LISTEN_S, Stretch, listen
+from drivers.sim.as7341_interrupts import Thresholds, regulated
+from drivers.sim.as7341_optics import ADCS, GAINS, SMUX_BYTES, flicker_response, wiring
+from drivers.sim.light import LightSource, Spectrum
 
 ADDRESS: Final = 0x39
-STEP_US: Final = 2.78  # one unit of ASTEP, and a thousandth of one of WTIME
+STEP_US: Final = 2.78  # one unit of ASTEP and of FD_TIME, and a thousandth of one of WTIME
 AUTO_ZERO_NS: Final = 15_000_000
 SMUX_NS: Final = 200_000
 POWER_UP_NS: Final = 200_000  # no acknowledge before
 BUSY_NS: Final = 300_000  # INT_BUSY before
-COUNTS_MAX: Final = 65_535
 DARK_MAX: Final = (3.0, 3.0, 3.0, 3.0, 3.0, 5.0)  # counts at gain 512 in 98 ms
-SHOT_FACTOR: Final = 0.05  # variance per count; an assumption, the data sheet gives none
-ADC_NOISE: Final = 0.000_05  # of full scale
-QUANTISATION: Final = 0.3
-INSTANTS: Final = (1 / 6, 1 / 2, 5 / 6)  # of an integration at which the light is looked at
-
-CONFIG, LED, ENABLE, ATIME, WTIME = 0x70, 0x74, 0x80, 0x81, 0x83
-REVISION, IDENTITY, STATUS, ASTATUS, DATA = 0x91, 0x92, 0x93, 0x94, 0x95
-STATUS2, STATUS6, CFG0, CFG1, CFG6, ASTEP, AZ_CONFIG = 0xA3, 0xA7, 0xA9, 0xAA, 0xAF, 0xCA, 0xD6
-BANK_1 = range(0x60, 0x75)  # these registers exist while CFG0 bit 4 is set
-RESET: Final = {
-    LED: 0x04,
-    IDENTITY: 0x24,
-    CFG1: 0x09,
-    CFG6: 0x10,
-    ASTEP: 0xE7,
-    ASTEP + 1: 0x03,
-    0xCF: 9,
-    AZ_CONFIG: 0xFF,
-}
-READ_ONLY: Final = frozenset(
-    {0x90, REVISION, IDENTITY, ASTATUS, *range(DATA, 0xA1), STATUS2, 0xA4, 0xA6, STATUS6, 0xDB}
-)
-PON, SP_EN, WEN, SMUXEN = 0x01, 0x02, 0x08, 0x10
-AVALID, ASAT_DIGITAL, ASAT_ANALOGUE = 0x40, 0x10, 0x08
+WINDOWS: Final = 3  # parts of an integration in each of which the light is looked at once
+WATCHED_MAX: Final = 256  # integrations made up for one by one when FIFO or thresholds want to see each
 
 
 class Defect(StrEnum):
@@ -59,6 +44,8 @@ class Defect(StrEnum):
     SMUX_STUCK = "multiplexer command never ends"
     NEVER_VALID = "integration never ends"
     VALID_STAYS = "AVALID stays set when measuring stops"
+    LAMP_DEAD = "the lamp gives no light"
+    SATURATED = "the analogue part is overloaded"
 
 
 class SimAs7341:
@@ -70,6 +57,7 @@ class SimAs7341:
         unit_spread: standard deviation of the sensitivities of its converters, relative (0.05 is lifelike).
         """
         self.defects: set[Defect] = set()
+        self.violations: list[str] = []
         self._clock = clock
         self._light = light
         self._rng = np.random.default_rng([seed, 7341])
@@ -91,13 +79,16 @@ class SimAs7341:
         self._pointer = data[0]
         for value in data[1:]:
             self._poke(self._pointer, value)
-            self._pointer = (self._pointer + 1) & 0xFF
+            self._advance()
 
     def read(self, count: int) -> bytes:
         """Registers from the pointer on, which stays behind the last one."""
         self._catch_up()
-        start, self._pointer = self._pointer, (self._pointer + count) & 0xFF
-        return bytes(self._peek((start + offset) & 0xFF) for offset in range(count))
+        values = bytearray()
+        for _ in range(count):
+            values.append(self._peek(self._pointer))
+            self._advance()
+        return bytes(values)
 
     @property
     def integration_ms(self) -> float:
@@ -112,163 +103,305 @@ class SimAs7341:
     @property
     def gain(self) -> float:
         """Real gain."""
-        return GAINS[min(self._registers[CFG1] & 0x1F, len(GAINS) - 1)]
+        return GAINS[min(self._gain_code, len(GAINS) - 1)]
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether the INT pin is pulled low."""
+        status, enabled = self._registers[reg.STATUS], self._registers[reg.INTENAB]
+        return bool(status & enabled & (reg.AINT | reg.FINT | reg.SINT) or (status & reg.ASAT and enabled & 0x80))
 
     def led_ma(self, at_ns: int) -> int:
         """Current through the lamp at a moment not long ago, 0 when off."""
         return self._led_ma if at_ns >= self._led_since_ns else self._led_before_ma
 
-    def expected_counts(self, time_s: float, led_ma: float) -> NDArray[np.float64]:
+    def expected_counts(self, time_s: float, led_ma: float, window_s: float = 0.0) -> NDArray[np.float64]:
         """What the six converters would count on average, before clipping, as they are wired now."""
-        rate = self._responses @ self._light.spectrum(time_s, led_ma) * self._sensitivity
+        rate = self._responses @ self._spectrum(time_s, led_ma, window_s) * self._sensitivity
         dark = self._dark * (self.gain / 512.0) * (self.integration_ms / 98.0)
         return rate * (self.gain * self.integration_ms) + dark
 
+    def _spectrum(self, time_s: float, led_ma: float, window_s: float) -> Spectrum:
+        return self._light.spectrum(time_s, 0.0 if Defect.LAMP_DEAD in self.defects else led_ma, window_s)
+
     @property
     def _steps(self) -> int:
-        astep = self._registers[ASTEP] | self._registers[ASTEP + 1] << 8
-        return (self._registers[ATIME] + 1) * (astep + 1)
+        return (self._registers[reg.ATIME] + 1) * (self._word(reg.ASTEP) + 1)
+
+    def _word(self, register: int) -> int:
+        return self._registers[register] | self._registers[register + 1] << 8
 
     def _power_up(self) -> None:
         self._powered_ns = self._clock.monotonic_ns()
         self._registers = bytearray(256)
-        self._bank_1 = bytearray(len(BANK_1))
-        for register, value in RESET.items():
-            self._store(register)[register - self._base(register)] = value
-        self._ram = bytearray(SMUX_BYTES)
+        for register, value in reg.RESET.items():
+            self._registers[register] = value
         self._chain(bytes(SMUX_BYTES))
         self._pointer = 0
         self._smux_done_ns: int | None = None
         self._next_ns: int | None = None  # end of the running integration
+        self._zeroed_ns = 0  # end of a manual auto-zero
+        self._heard_ns: int | None = None  # end of the running stretch of flicker detection
         self._results = bytes(1 + 2 * ADCS)  # ASTATUS and the data, as they stand in the converters
         self._latched: bytes | None = None
         self._integrations = 0
+        self._gain_code = self._registers[reg.CFG1]
+        self._fifo = Fifo()
+        self._thresholds = Thresholds()
         self._led_ma = self._led_before_ma = 0
         self._led_since_ns = 0
-
-    @staticmethod
-    def _base(register: int) -> int:
-        return BANK_1.start if register in BANK_1 else 0
-
-    def _store(self, register: int) -> bytearray:
-        return self._bank_1 if register in BANK_1 else self._registers
 
     def _chain(self, table: bytes) -> None:
         self._wired = table
         self._responses = wiring(table)
+        self._flicker_response = flicker_response(table)
+
+    def _advance(self) -> None:
+        self._pointer = reg.FIFO_LOW if self._pointer == reg.FIFO_HIGH else (self._pointer + 1) & 0xFF
 
     def _peek(self, register: int) -> int:
-        if register < SMUX_BYTES:
-            return self._ram[register]
-        if register in BANK_1:
-            return self._bank_1[register - BANK_1.start] if self._registers[CFG0] & 0x10 else 0
-        if register == IDENTITY and Defect.WRONG_IDENTITY in self.defects:
-            return 0x00
-        if register == ASTATUS:
-            self._latched = self._results
-        if ASTATUS <= register < ASTATUS + len(self._results):
-            return (self._results if self._latched is None else self._latched)[register - ASTATUS]
-        if register == STATUS6:
-            return int(self._clock.monotonic_ns() < self._powered_ns + BUSY_NS)
+        if register in reg.BANK_1:
+            return self._peek_bank_1(register)
+        if reg.ASTATUS <= register < reg.ASTATUS + len(self._results):
+            return self._result(register - reg.ASTATUS)
+        if register >= reg.FIFO_LEVEL:
+            return self._peek_fifo(register)
+        if register == reg.STATUS6:
+            busy = self._clock.monotonic_ns() < self._powered_ns + BUSY_NS
+            return self._registers[register] | reg.INT_BUSY * busy | reg.FIFO_OVERFLOW * self._fifo.overflowed
+        wrong = register == reg.IDENTITY and Defect.WRONG_IDENTITY in self.defects
+        return 0 if wrong else self._registers[register]
+
+    def _peek_fifo(self, register: int) -> int:
+        if register == reg.FIFO_LEVEL:
+            return self._fifo.level
+        return self._fifo.low() if register == reg.FIFO_LOW else self._fifo.take_high()
+
+    def _peek_bank_1(self, register: int) -> int:
+        if not self._registers[reg.CFG0] & reg.REG_BANK:
+            return 0
+        if register == reg.ASTATUS_COPY:
+            return self._result(0)
+        if register in (reg.ASTATUS_COPY + 1, reg.ASTATUS_COPY + 2):
+            return self._result(register - reg.ASTATUS_COPY)
+        if reg.CHANNELS_COPY <= register < reg.CONFIG:
+            return self._result(register - reg.CHANNELS_COPY + 3)
         return self._registers[register]
 
+    def _result(self, place: int) -> int:
+        """A byte of status and data; the status latches the rest."""
+        if place == 0:
+            self._latched = self._results
+        return (self._results if self._latched is None else self._latched)[place]
+
     def _poke(self, register: int, value: int) -> None:
-        if register < SMUX_BYTES:
-            self._ram[register] = value
-        elif register in BANK_1:
-            if self._registers[CFG0] & 0x10:
-                self._bank_1[register - BANK_1.start] = value
-                self._switch_lamp()
-        elif register == STATUS:
-            self._registers[STATUS] &= ~value & 0xFF  # writing 1 clears
-        elif register == ENABLE:
-            self._enable(value)
-        elif register not in READ_ONLY:
-            self._registers[register] = value
+        if register in reg.BANK_1 and not self._registers[reg.CFG0] & reg.REG_BANK:
+            self.violations.append(f"0x{register:02X} was written while bank 0 was chosen")
+            return
+        if register in reg.ONE_CLEARS:
+            self._registers[register] &= ~(value & reg.ONE_CLEARS[register]) & 0xFF
+            if register == reg.STATUS and value & reg.SINT:
+                self._registers[reg.STATUS5] = 0
+            return
+        if register == reg.CONTROL:
+            self._control(value)
+            return
+        mask = reg.WRITABLE.get(register, 0)
+        kept = reg.RESET.get(register, 0) & ~mask & 0xFF
+        self._complain(register, value, mask, kept)
+        if register == reg.ENABLE:
+            self._enable(value & mask)
+            return
+        if mask:
+            self._registers[register] = value & mask | kept
+        if register in (reg.CONFIG, reg.LED):
+            self._switch_lamp()
+        elif register == reg.CFG1:
+            self._gain_code = value & 0x1F
+
+    def _complain(self, register: int, value: int, mask: int, kept: int) -> None:
+        if not mask:
+            self.violations.append(f"0x{register:02X} cannot be written")
+        elif value & ~mask & 0xFF != kept:
+            self.violations.append(f"reserved bits of 0x{register:02X} were written: 0x{value:02X}")
+        if register in reg.CONFIGURATION and self._registers[reg.ENABLE] & reg.SP_EN:
+            self.violations.append(f"0x{register:02X} was written while the chip was measuring")
+
+    def _control(self, value: int) -> None:
+        if value & reg.FIFO_CLEAR:
+            self._fifo.clear()
+        if value & reg.MANUAL_ZERO and not self._registers[reg.ENABLE] & reg.SP_EN:
+            self._zeroed_ns = self._clock.monotonic_ns() + AUTO_ZERO_NS
+        if value & reg.CLEAR_SAI and self._registers[reg.STATUS6] & reg.SAI_ACTIVE:
+            self._registers[reg.STATUS6] &= ~reg.SAI_ACTIVE & 0xFF
+            if self._registers[reg.ENABLE] & reg.SP_EN:
+                self._begin()
 
     def _switch_lamp(self) -> None:
-        driving = self._bank_1[CONFIG - BANK_1.start] & 0x08 and self._bank_1[LED - BANK_1.start] & 0x80
-        led_ma = 4 + 2 * (self._bank_1[LED - BANK_1.start] & 0x7F) if driving else 0
+        led = self._registers[reg.LED]
+        led_ma = 4 + 2 * (led & 0x7F) if self._registers[reg.CONFIG] & 0x08 and led & 0x80 else 0
         if led_ma != self._led_ma:
             self._led_before_ma, self._led_ma = self._led_ma, led_ma
             self._led_since_ns = self._clock.monotonic_ns()
 
     def _enable(self, value: int) -> None:
-        before, self._registers[ENABLE] = self._registers[ENABLE], value
+        before, self._registers[reg.ENABLE] = self._registers[reg.ENABLE], value
         now_ns = self._clock.monotonic_ns()
-        if value & SMUXEN and value & PON and self._smux_done_ns is None:
+        if value & reg.SMUXEN and value & reg.PON and self._smux_done_ns is None:
             self._smux_done_ns = now_ns + SMUX_NS
-        measuring = PON | SP_EN
+        measuring, listening = reg.PON | reg.SP_EN, reg.PON | reg.FDEN
+        if value & listening != listening:
+            self._heard_ns = None
+        elif before & listening != listening:
+            self._heard_ns = now_ns + round(LISTEN_S * 1e9)
         if value & measuring != measuring:
             self._next_ns = None
             self._latched = None
+            self._registers[reg.STAT] = 0
+            self._registers[reg.STATUS6] &= ~reg.SP_TRIG & 0xFF
             if Defect.VALID_STAYS not in self.defects:
-                self._registers[STATUS2] = 0
+                self._registers[reg.STATUS2] = 0
         elif before & measuring != measuring:
-            self._integrations = 0
-            self._next_ns = now_ns + self._auto_zero_ns(0) + self._integration_ns()
+            self._begin()
+
+    def _begin(self) -> None:
+        """A fresh row of integrations."""
+        if self._steps == 1 or self._word(reg.ASTEP) == COUNTS_MAX:
+            self.violations.append("ATIME and ASTEP hold a time that is forbidden")
+        self._integrations = 0
+        self._thresholds = Thresholds()
+        self._gain_code = self._registers[reg.CFG1]
+        if self._registers[reg.CONFIG] & 0x03:
+            self._registers[reg.STAT] = 0x02  # waits for an edge of the synchronising pin
+            return
+        start_ns = max(self._clock.monotonic_ns(), self._zeroed_ns)
+        self._next_ns = start_ns + self._auto_zero_ns(0) + self._integration_ns()
 
     def _integration_ns(self) -> int:
         return round(self._steps * STEP_US * 1000.0)
 
     def _auto_zero_ns(self, integration: int) -> int:
         """Before every n-th integration by AZ_CONFIG; 255: before the first only, 0: never."""
-        every = self._registers[AZ_CONFIG]
+        every = self._registers[reg.AZ_CONFIG]
         due = integration == 0 if every == 0xFF else every != 0 and integration % every == 0
         return AUTO_ZERO_NS if due else 0
 
+    def _wait_ns(self) -> int:
+        if not self._registers[reg.ENABLE] & reg.WEN:
+            return 0
+        longer = 16 if self._registers[reg.CFG0] & reg.WLONG else 1
+        return round((self._registers[reg.WTIME] + 1) * STEP_US * 1e6 * longer)
+
     def _period_ns(self, integration: int) -> int:
-        wait_ns = round((self._registers[WTIME] + 1) * STEP_US * 1e6) if self._registers[ENABLE] & WEN else 0
-        return max(wait_ns, self._auto_zero_ns(integration) + self._integration_ns())
+        return max(self._wait_ns(), self._auto_zero_ns(integration) + self._integration_ns())
 
     def _catch_up(self) -> None:
         """Let happen what the clock says has happened since the last transfer."""
         now_ns = self._clock.monotonic_ns()
         if self._smux_done_ns is not None and now_ns >= self._smux_done_ns and Defect.SMUX_STUCK not in self.defects:
             self._smux_done_ns = None
-            self._registers[ENABLE] &= ~SMUXEN & 0xFF
-            self._move_smux(self._registers[CFG6] >> 3 & 3)
-        if self._next_ns is None or now_ns < self._next_ns or Defect.NEVER_VALID in self.defects:
+            self._registers[reg.ENABLE] &= ~reg.SMUXEN & 0xFF
+            self._move_smux(self._registers[reg.CFG6] >> 3 & 3)
+        if self._heard_ns is not None and now_ns >= self._heard_ns:
+            self._hear(now_ns)
+        asleep = self._registers[reg.STATUS6] & reg.SAI_ACTIVE
+        if self._next_ns is None or asleep or now_ns < self._next_ns or Defect.NEVER_VALID in self.defects:
             return
-        ended_ns = self._next_ns
-        # Of a long row of integrations that nobody looked at only the last one matters. The auto-zero repeats after
-        # `every` integrations, so whole rounds of that many can be skipped at once.
-        every = self._registers[AZ_CONFIG] if 0 < self._registers[AZ_CONFIG] < 0xFF else 1
-        round_ns = sum(self._period_ns(self._integrations + 1 + place) for place in range(every))
-        rounds = (now_ns - ended_ns) // round_ns
-        self._integrations += rounds * every
-        ended_ns += rounds * round_ns
-        while ended_ns + self._period_ns(self._integrations + 1) <= now_ns:
+        ended_ns = self._skip(self._next_ns, now_ns)
+        while ended_ns <= now_ns and self._registers[reg.STATUS6] & reg.SAI_ACTIVE == 0:
             self._integrations += 1
-            ended_ns += self._period_ns(self._integrations)
-        self._integrations += 1
-        self._next_ns = ended_ns + self._period_ns(self._integrations)
-        self._convert(ended_ns)
+            self._next_ns = ended_ns + self._period_ns(self._integrations)
+            if self._watched or self._next_ns > now_ns:
+                self._convert(ended_ns)
+            ended_ns = self._next_ns
+
+    @property
+    def _watched(self) -> bool:
+        """Whether anything but the newest result matters."""
+        agc = self._registers[reg.CFG8] & reg.SP_AGC
+        return bool(self._registers[reg.FIFO_MAP] or self._registers[reg.INTENAB] & reg.SP_IEN or agc)
+
+    def _skip(self, next_ns: int, now_ns: int) -> int:
+        """Leave out whole rounds of integrations that nobody looked at; the auto-zero repeats once a round."""
+        every = self._registers[reg.AZ_CONFIG] if 0 < self._registers[reg.AZ_CONFIG] < 0xFF else 1
+        round_ns = sum(self._period_ns(self._integrations + 1 + place) for place in range(every))
+        rounds = (now_ns - next_ns) // round_ns
+        if self._watched:
+            rounds = max(0, rounds - WATCHED_MAX // every)
+        self._integrations += rounds * every
+        return next_ns + rounds * round_ns
 
     def _move_smux(self, command: int) -> None:
-        """0: the chain's start-up state, taken as nothing connected; 1: chain to RAM; 2: RAM to chain."""
+        """0: the chain's start-up state, taken as nothing connected; 1: chain to RAM; 2: RAM to chain; 3: nothing."""
         if command == 2:
-            self._chain(bytes(self._ram))
+            self._chain(bytes(self._registers[:SMUX_BYTES]))
         elif command == 1:
-            self._ram[:] = self._wired
+            self._registers[:SMUX_BYTES] = self._wired
         elif command == 0:
             self._chain(bytes(SMUX_BYTES))
+        if self._registers[reg.CFG9] & reg.SIEN_SMUX:
+            self._system_interrupt(reg.SINT_SMUX)
+
+    def _system_interrupt(self, source: int) -> None:
+        self._registers[reg.STATUS5] |= source
+        self._registers[reg.STATUS] |= reg.SINT
+
+    def _hear(self, now_ns: int) -> None:
+        """The newest stretch of flicker detection that has ended."""
+        assert self._heard_ns is not None
+        length_ns = round(LISTEN_S * 1e9)
+        self._heard_ns += (now_ns - self._heard_ns) // length_ns * length_ns
+        steps = max(2, self._registers[reg.FD_TIME_1] | (self._registers[reg.FD_TIME_2] & 0x07) << 8)
+        gain = GAINS[min(self._registers[reg.FD_TIME_2] >> 3, len(GAINS) - 1)]
+        reading_s = steps * STEP_US * 1e-6
+
+        def readings(times_s: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
+            light = [self._flicker_response @ self._spectrum(float(at), self._led_ma, window_s) for at in times_s]
+            return np.array(light, dtype=np.float64) * (gain * window_s * 1e3)
+
+        before = self._registers[reg.FD_STATUS]
+        status = listen(
+            readings, Stretch(self._heard_ns / 1e9, reading_s, steps), self._registers[reg.FD_CFG0], self._rng
+        )
+        self._registers[reg.FD_STATUS] = status
+        self._heard_ns += length_ns
+        if status != before and self._registers[reg.CFG9] & reg.SIEN_FD:
+            self._system_interrupt(reg.SINT_FD)
 
     def _convert(self, ended_ns: int) -> None:
-        duration_ns = self._integration_ns()
-        instants = [ended_ns - round(part * duration_ns) for part in INSTANTS]
+        window_ns = self._integration_ns() / WINDOWS
+        instants = [ended_ns - round((part + 0.5) * window_ns) for part in range(WINDOWS)]
         counts = sum(
-            (self.expected_counts(at_ns / 1e9, self.led_ma(at_ns)) for at_ns in instants), start=np.zeros(ADCS)
+            (self.expected_counts(at_ns / 1e9, self.led_ma(at_ns), window_ns / 1e9) for at_ns in instants),
+            start=np.zeros(ADCS),
         ) / len(instants)
-        full_scale = self.full_scale
-        sigma = np.sqrt(SHOT_FACTOR * counts + (ADC_NOISE * full_scale) ** 2 + QUANTISATION**2)
-        # A converter counts at most once a step: beyond, its analogue part is overloaded however long it integrates.
-        overloaded = bool((counts > self._steps).any())
-        noisy = np.rint(counts + sigma * self._rng.standard_normal(ADCS))
-        clipped = bool((noisy >= full_scale).any())
-        data = np.clip(noisy, 0, full_scale).astype("<u2")
-        status = 0x80 if clipped or overloaded else 0
-        self._results = bytes([status | self._registers[CFG1] & 0x0F]) + data.tobytes()
-        self._registers[STATUS2] = AVALID | ASAT_DIGITAL * clipped | ASAT_ANALOGUE * overloaded
-        if status:
-            self._registers[STATUS] |= 0x80
+        data, clipped, overloaded = convert(counts, self._steps, self._rng)
+        self._finish(data, clipped=clipped, overloaded=overloaded or Defect.SATURATED in self.defects)
+
+    def _finish(self, data: NDArray[np.uint16], *, clipped: bool, overloaded: bool) -> None:
+        """Put a result where it can be read, and ring what is to be rung."""
+        registers = self._registers
+        saturated = clipped or overloaded
+        self._results = bytes([0x80 * saturated | self._gain_code & 0x0F]) + data.tobytes()
+        registers[reg.STATUS2] = reg.AVALID | reg.ASAT_DIGITAL * clipped | reg.ASAT_ANALOGUE * overloaded
+        registers[reg.STATUS] |= reg.ASAT * saturated
+        # The first integration after a start carries an auto-zero that is nobody's fault.
+        if registers[reg.ENABLE] & reg.WEN and self._wait_ns() < self._integration_ns():
+            registers[reg.STATUS6] |= reg.SP_TRIG
+        self._fifo.fill(registers[reg.FIFO_MAP], self._results)
+        if self._fifo.level >= THRESHOLDS[registers[reg.CFG8] >> 6] and registers[reg.INTENAB] & reg.F_IEN:
+            registers[reg.STATUS] |= reg.FINT
+        if registers[reg.CFG8] & reg.SP_AGC:
+            share, most = float(data.max()) / self.full_scale, registers[reg.AGC_GAIN_MAX]
+            self._gain_code = regulated(self._gain_code, share, registers[reg.CFG10], most)
+        self._judge(int(data[min(registers[reg.CFG12] & 0x07, ADCS - 1)]))
+
+    def _judge(self, count: int) -> None:
+        registers = self._registers
+        low, high = self._word(reg.LOW_THRESHOLD), self._word(reg.HIGH_THRESHOLD)
+        rings = self._thresholds.judge(count, low, high, registers[reg.PERSISTENCE])
+        registers[reg.STATUS3] = self._thresholds.outside
+        if rings and registers[reg.INTENAB] & reg.SP_IEN:
+            registers[reg.STATUS] |= reg.AINT
+            if registers[reg.CFG3] & reg.SAI:
+                registers[reg.STATUS6] |= reg.SAI_ACTIVE

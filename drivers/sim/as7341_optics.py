@@ -40,6 +40,8 @@ _NIBBLES: Final = {
     0x26: "NIR", 0x27: "Clear",
 }  # fmt: skip
 
+_FLICKER_NIBBLE: Final = 0x27
+
 GAINS: Final = (0.512, 1.02, 2.05, 4.16, 8.0, 16.0, 32.0, 64.0, 128.0, 253.0, 496.0)  # real, typical, by code
 
 
@@ -71,3 +73,9 @@ def wiring(table: bytes) -> NDArray[np.float64]:
     targets = np.stack((nibbles & 0x0F, nibbles >> 4), axis=1).ravel()
     connected = targets == np.arange(1, ADCS + 1)[:, np.newaxis]
     return connected.astype(np.float64) @ _DIODES
+
+
+def flicker_response(table: bytes) -> NDArray[np.float64]:
+    """Response of the sixth converter, to which the flicker engine listens, to the flicker diode alone."""
+    connected = table[_FLICKER_NIBBLE // 2] >> 4 == ADCS
+    return _DIODES[_FLICKER_NIBBLE] if connected else np.zeros_like(_DIODES[_FLICKER_NIBBLE])

@@ -67,20 +67,30 @@ class SimBus:
     """
 
     def __init__(self, name: str, clock: Clock, bus_hz: int = 1_000_000, slack_s: float = SLACK_S) -> None:
-        if bus_hz <= 0:
-            raise ValueError(f"bus_hz is {bus_hz}, must be above 0")
         self.name = name
         self.clock = clock
         self.lock = threading.RLock()
         self.faults: list[Fault] = []
         self.transfers = 0
         self.wire_bytes = 0
-        self._byte_ns = BITS_PER_BYTE * 1e9 / bus_hz
-        self._framing_ns = FRAMING_CLOCKS * 1e9 / bus_hz
+        self.bus_hz = bus_hz
         self._slack_ns = slack_s * 1e9
         self._free_at_ns = 0.0
         self._chips: list[SimChip] = []
         self._closed = False
+
+    @property
+    def bus_hz(self) -> int:
+        """Clocks a second; may be changed at any time. Raises ValueError when set to 0 or less."""
+        return self._bus_hz
+
+    @bus_hz.setter
+    def bus_hz(self, bus_hz: int) -> None:
+        if bus_hz <= 0:
+            raise ValueError(f"bus_hz is {bus_hz}, must be above 0")
+        self._bus_hz = bus_hz
+        self._byte_ns = BITS_PER_BYTE * 1e9 / bus_hz
+        self._framing_ns = FRAMING_CLOCKS * 1e9 / bus_hz
 
     @property
     def chips(self) -> Sequence[SimChip]:

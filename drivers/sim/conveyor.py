@@ -43,6 +43,34 @@ class Continuous:
     speed_mm_s: float = 100.0
     pitch_mm: float = 420.0
 
+    def __post_init__(self) -> None:
+        if self.speed_mm_s <= 0 or self.pitch_mm <= 0:
+            raise ValueError(f"speed and pitch must be above 0: {self}")
+
     def travel_mm(self, time_s: float) -> float:
         """Speed times time."""
         return self.speed_mm_s * time_s
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A wheel on the belt that counts; what a line has instead of our knowledge of the motion.
+
+    pulses_per_mm: resolution. slip: share of the way that the wheel misses, 0 for a good one.
+    """
+
+    motion: Motion
+    pulses_per_mm: float = 5.0
+    slip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.pulses_per_mm <= 0 or not 0.0 <= self.slip < 1.0:
+            raise ValueError(f"pulses_per_mm must be above 0 and slip 0 to 1: {self}")
+
+    def count(self, time_s: float) -> int:
+        """Pulses since time 0."""
+        return int(self.motion.travel_mm(time_s) * (1.0 - self.slip) * self.pulses_per_mm // 1)
+
+    def speed_mm_s(self, time_s: float, over_s: float = 0.02) -> float:
+        """What the pulses of the last `over_s` say."""
+        return (self.count(time_s) - self.count(time_s - over_s)) / self.pulses_per_mm / over_s

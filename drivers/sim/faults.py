@@ -1,6 +1,7 @@
 """What can go wrong on the wire: put these into `SimBus.faults`. Time is the bus clock, chance is the caller's.
 
-A dip of the supply is not here: it happens to the chip, by `SimChip.power_cycle`.
+These are the pieces; drivers.sim.troubles composes them, and what happens inside of chips and before their windows, to
+whole faults that can be named and put on a timeline.
 """
 
 import random
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 
 from drivers.bus import BusTimeoutError, NakError
 from drivers.sim.bus import Transfer
+
+STUCK_S = 0.5  # how long a controller waits for a line that is held low before it gives up
 
 
 @dataclass(slots=True)

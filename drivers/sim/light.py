@@ -30,8 +30,11 @@ INFRARED_SHARE = 0.04
 class LightSource(Protocol):
     """What a spectral sensor looks at."""
 
-    def spectrum(self, time_s: float, led_ma: float) -> Spectrum:
-        """Irradiance on the sensor at `time_s`, in uW/cm2 per nm, with `led_ma` through the sensor's lamp driver."""
+    def spectrum(self, time_s: float, led_ma: float, window_s: float = 0.0) -> Spectrum:
+        """Irradiance on the sensor in uW/cm2 per nm, with `led_ma` through the sensor's lamp driver.
+
+        At `time_s`; fast changes (flicker, a pulsed laser) are averaged over `window_s` around it.
+        """
         ...
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drivers.sim.light import Spectrum
+from drivers.sim.marks import Mark
 from drivers.sim.pigments import Pigments, reflectance
+from drivers.sim.shapes import SHAPES, Form, Map, Shape
 
 DENSITY_G_MM3 = 0.947e-3  # foie gras at 20 C
 GRID_MM = 1.0
@@ -21,7 +22,6 @@ FOOTPRINT_MIN_MM = 0.5  # what is lower than this is no part of the piece
 CLASSES = ("A+", "A", "B", "C", "REJECT")
 DECK = ("A+", "A+", "A", "A", "A", "B", "B", "C", "C", "REJECT")  # ten pieces, shuffled anew each time
 
-Map = NDArray[np.float32]
 _AXIS_MM = np.arange(-HALF_WIDTH_MM, HALF_WIDTH_MM + 1, GRID_MM, dtype=np.float32)
 _WAVES = 16  # of which the unevenness is made
 _WAVE_MM = (26.0, 55.0)  # their lengths: what an 8 x 8 picture can just resolve
@@ -56,13 +56,19 @@ MAKINGS = {
 
 @dataclass(frozen=True)
 class Piece:
-    """One liver. number: its place on the belt, from 0. made_as: its class. heights_mm: (221, 221), [y, x], float32."""
+    """One liver, or what lies in its place. made_as: its class. heights_mm: (221, 221), [y, x], float32.
+
+    number: its place on the belt, from 0; index: which of the pieces at that place. shape: see drivers.sim.shapes.
+    """
 
     number: int
     made_as: str
     volume_mm3: float
     pigments: Pigments
     heights_mm: Map = field(repr=False)
+    shape: str = "lobed"
+    marks: tuple[Mark, ...] = ()
+    index: int = 0
 
     @property
     def mass_g(self) -> float:
@@ -86,23 +92,44 @@ class Piece:
 
     @cached_property
     def reflectance(self) -> Spectrum:
-        """Diffuse reflectance over WAVELENGTHS_NM."""
+        """Diffuse reflectance over WAVELENGTHS_NM, where there is no mark."""
         return reflectance(self.pigments)
+
+    @cached_property
+    def mark_colours(self) -> tuple[Spectrum, ...]:
+        """Reflectance of each mark."""
+        return tuple(mark.colour(self.pigments) for mark in self.marks)
+
+    @property
+    def translucency(self) -> float:
+        """How far light enters: 0 for a hard surface, 1 for the palest, fattest piece."""
+        return min(1.0, self.pigments.fat / 0.58)
 
 
 def made_as(seed: int, number: int) -> str:
     """Class of piece `number`: the deck is dealt card by card and shuffled when it is used up."""
     deal, card = divmod(number, len(DECK))
-    order = np.random.default_rng([seed, 1, _natural(deal)]).permutation(len(DECK))
+    order = np.random.default_rng([seed, 1, natural(deal)]).permutation(len(DECK))
     return DECK[int(order[card])]
 
 
-def make_piece(seed: int, number: int) -> Piece:
-    """Piece `number` (any integer) of the line with this seed: the same every time."""
+def make_piece(
+    seed: int,
+    number: int,
+    *,
+    index: int = 0,
+    shape: str = "lobed",
+    share: float = 1.0,
+    marks: tuple[Mark, ...] = (),
+) -> Piece:
+    """Piece `number` (any integer) of the line with this seed: the same every time.
+
+    index: of several at one place; share: its volume over that of a whole piece.
+    """
     kind = made_as(seed, number)
     making = MAKINGS[kind]
-    rng = np.random.default_rng([seed, 2, _natural(number)])
-    volume_mm3 = float(rng.uniform(*making.mass_g)) / DENSITY_G_MM3
+    rng = np.random.default_rng([seed, 2, natural(number), *([index] if index else [])])
+    volume_mm3 = float(rng.uniform(*making.mass_g)) / DENSITY_G_MM3 * share
     pigments = Pigments(
         blood=float(rng.uniform(*making.blood)),
         oxidised=float(rng.uniform(*making.oxidised)),
@@ -114,62 +141,34 @@ def make_piece(seed: int, number: int) -> Piece:
         scatter_per_cm=float(rng.uniform(*making.scatter_per_cm)),
         scatter_power=float(rng.uniform(1.1, 1.3)),
     )
-    return Piece(number, kind, volume_mm3, pigments, _heights(rng, making, volume_mm3))
+    heights_mm = _heights(rng, making, volume_mm3, SHAPES[shape])
+    return Piece(number, kind, volume_mm3, pigments, heights_mm, shape, marks, index)
 
 
 def _gradient(heights_mm: Map, axis: int) -> Map:
     return np.asarray(np.gradient(heights_mm, GRID_MM, axis=axis), dtype=np.float32)
 
 
-def _natural(number: int) -> int:
+def natural(number: int) -> int:
     """A seed must not be negative, pieces that passed before time 0 are."""
     return 2 * number if number >= 0 else -2 * number - 1
 
 
-def _heights(rng: np.random.Generator, making: Making, volume_mm3: float) -> Map:
+def _heights(rng: np.random.Generator, making: Making, volume_mm3: float, shape: Shape) -> Map:
     top_mm = 60.0 * (volume_mm3 / 6e5) ** (1 / 3) * rng.uniform(0.94, 1.06)
-    form = _Form(
+    form = Form(
         turn=np.radians(rng.uniform(-6.0, 6.0)),
         shift_mm=(float(rng.uniform(-2.5, 2.5)), float(rng.uniform(-2.5, 2.5))),
         small_level=float(rng.uniform(0.80, 0.92)),
         small_offset=float(rng.uniform(-0.06, 0.06)),
     )
     # A coarse trial at length 100 mm gives the shape factor; volume grows with the square of the length.
-    trial_mm3 = float(_lobes(_AXIS_MM[::4], form, 100.0).sum()) * top_mm * (4 * GRID_MM) ** 2
+    trial_mm3 = float(shape(_AXIS_MM[::4], form, 100.0).sum()) * top_mm * (4 * GRID_MM) ** 2
     length_mm = 100.0 * float(np.sqrt(volume_mm3 / trial_mm3))
-    smooth = np.float32(top_mm) * _lobes(_AXIS_MM, form, length_mm)
+    smooth = np.float32(top_mm) * shape(_AXIS_MM, form, length_mm)
     uneven = smooth + _unevenness(rng, making, length_mm) * np.minimum(smooth / np.float32(15.0), np.float32(1.0))
     heights = np.where(smooth > FOOTPRINT_MIN_MM, np.maximum(uneven, np.float32(FOOTPRINT_MIN_MM)), np.float32(0.0))
     return heights * np.float32(volume_mm3 / (float(heights.sum(dtype=np.float64)) * GRID_MM**2))
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """turn: radians. small_level: height of the small lobe over the large one's. small_offset: sideways, per length."""
-
-    turn: float
-    shift_mm: tuple[float, float]
-    small_level: float
-    small_offset: float
-
-
-def _lobes(axis_mm: Map, form: _Form, length_mm: float) -> Map:
-    """Two flattened caps that overlap, with a shallow furrow between them; highest point about 1."""
-    x, y = np.meshgrid(axis_mm - np.float32(form.shift_mm[0]), axis_mm - np.float32(form.shift_mm[1]))
-    cosine, sine = np.float32(np.cos(form.turn) / length_mm), np.float32(np.sin(form.turn) / length_mm)
-    along: Map = (x * cosine + y * sine).astype(np.float32, copy=False)
-    across: Map = (y * cosine - x * sine).astype(np.float32, copy=False)
-    large = _cap(along + np.float32(0.16), across, 0.34, 0.31)
-    small = _cap(along - np.float32(0.20), across - np.float32(form.small_offset), 0.29, 0.26)
-    small *= np.float32(form.small_level)
-    large, small = large * large, small * small
-    return np.cbrt(np.sqrt(large * large * large + small * small * small))
-
-
-def _cap(x: Map, y: Map, half_x: float, half_y: float) -> Map:
-    """A cap of height 1 that is flatter on top and steeper at its rim than an ellipsoid."""
-    inside = np.float32(1.0) - (x * x * np.float32(1 / half_x**2) + y * y * np.float32(1 / half_y**2))
-    return np.maximum(inside, np.float32(0.0)) ** np.float32(0.4)
 
 
 def _unevenness(rng: np.random.Generator, making: Making, length_mm: float) -> Map:

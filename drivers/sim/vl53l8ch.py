@@ -1,19 +1,21 @@
 """Register-level model of a VL53L8CH: boot handshake, firmware download, mailbox, ranging, stop.
 
 Built so that the manufacturer's driver sequence runs on it unchanged, and so that it refuses what silicon refuses: no
-mailbox before a firmware that the chip recognises, nothing left of either after a dip of the supply. Not modelled:
-histogram output, more than one target a zone, detection thresholds, the interrupt and sync pins.
+mailbox before a firmware that the chip recognises, nothing left of either after a dip of the supply, nothing at all
+from a chip that sleeps. Not modelled: the motion indicator (its block is there, empty) and the sync pin.
 """
 
 import numpy as np
 
 from drivers.bus import Clock
+from drivers.sim.vl53l8ch_crosstalk import CrosstalkRun
+from drivers.sim.vl53l8ch_crosstalk import wanted as crosstalk_wanted
 from drivers.sim.vl53l8ch_firmware import PAGES as FIRMWARE_PAGES
 from drivers.sim.vl53l8ch_firmware import FirmwareRam
 from drivers.sim.vl53l8ch_frame import LayoutError
 from drivers.sim.vl53l8ch_mailbox import BlockListError, Parameters
-from drivers.sim.vl53l8ch_optics import TofScene
-from drivers.sim.vl53l8ch_ranging import Ranging
+from drivers.sim.vl53l8ch_optics import ChipOptics, TofScene
+from drivers.sim.vl53l8ch_ranging import Ranging, Specimen
 
 ADDRESS = 0x29
 DEVICE_ID, REVISION_ID = 0xF0, 0x0C
@@ -32,6 +34,9 @@ MCU_FAILED = 0x7F
 BAD_START = 0x9C  # the code that silicon shows after a start with an impossible zone grid
 START_REPLY_BYTES = 0x14
 FRAME_PARAMETER = 0x5440
+ASLEEP, DEEP_SLEEP = 0x02, 0x43
+LASER_SAFETY = 0xE0CA
+STOPPED_BY_ITSELF = bytes([0xFF, 0x04, 0x00, 0x00])
 
 BOOT_S = 0.002  # from the release of the MCU to its flag; not published, drivers allow 500 ms
 GO2_BOOTED, GO2_RUNNING = (0x81, 0x9C), 0x01
@@ -41,13 +46,23 @@ GO2_STOPPED = (0x91, 0x85)
 class SimVl53l8ch:
     """One chip looking at `scene`. `seed` makes the specimen: its calibration data and its noise.
 
-    `laser_fault` (0 is healthy) is what the laser safety byte shows after the next boot. `supply` False is a chip
-    without power: it acknowledges nothing.
+    What may go wrong with it, at any time: `laser_fault` (0 is healthy) is the laser safety byte from the next start
+    on. `supply` False is a chip without power, which acknowledges nothing. `mcu_fault` (0, or 0x7F to 0xFF) is the code
+    of a processor that has failed: commands and frames end in it until the next reboot. `stuck` True keeps showing the
+    same frame. `torn` is how many of the next frames come with the first half of the one before. `identity` are the
+    two bytes of another chip in its place, from the next power-on. `optics` may be exchanged between sessions.
     """
 
-    def __init__(self, clock: Clock, scene: TofScene, seed: int = 0, address: int = ADDRESS) -> None:
+    def __init__(
+        self, clock: Clock, scene: TofScene, seed: int = 0, address: int = ADDRESS, optics: ChipOptics | None = None
+    ) -> None:
         self.laser_fault = 0
+        self.mcu_fault = 0
         self.supply = True
+        self.stuck = False
+        self.torn = 0
+        self.identity = bytes([DEVICE_ID, REVISION_ID])
+        self.optics = ChipOptics() if optics is None else optics
         self._clock = clock
         self._scene = scene
         self._seed = seed
@@ -69,12 +84,16 @@ class SimVl53l8ch:
         self._firmware_access = False
         self._parameters: Parameters | None = None
         self._ranging: Ranging | None = None
-        self._last_frame = b""
+        self._crosstalk: CrosstalkRun | None = None
+        self._asleep = self._deep_asleep = False
         self._stop_at_ns: int | None = None
         self._running_at_ns: int | None = None
         self._fault = b""
+        self._stuck_at_ns: int | None = None
+        self._whole = b""
+        self.mcu_fault = 0
         registers = self._registers(0)
-        registers[0:2] = bytes([DEVICE_ID, REVISION_ID])
+        registers[0:2] = self.identity
         registers[0x04] = self._power_on_address
 
     def write(self, data: bytes) -> None:
@@ -134,9 +153,26 @@ class SimVl53l8ch:
             self._boot_firmware()
         elif address == 0x14 and value == 0x01 and self._registers(0)[0x15] == 0x16:
             self._request_stop()
+        elif address in (0x09, 0x0F):
+            self._power(address, value)
+
+    def _power(self, address: int, value: int) -> None:
+        """Sleep keeps the firmware; deep sleep, which is entered from sleep, loses it."""
+        if address == 0x09:
+            self._asleep = value == ASLEEP or self._deep_asleep
+            if self._asleep:
+                self._ranging = self._crosstalk = None
+        elif value == DEEP_SLEEP and self._asleep:
+            self._reboot()
+            self._firmware = FirmwareRam()
+            self._deep_asleep = True
+        elif value != DEEP_SLEEP and self._deep_asleep:
+            self._deep_asleep = False
+            self._asleep = self._registers(0)[0x09] == ASLEEP
 
     def _reboot(self) -> None:
-        self._ranging = None
+        self.mcu_fault = 0
+        self._ranging = self._crosstalk = None
         self._parameters = None
         self._running_at_ns = None
         self._stop_at_ns = None
@@ -151,6 +187,8 @@ class SimVl53l8ch:
 
     def _go2(self) -> tuple[int, int]:
         now_ns = self._clock.monotonic_ns()
+        if self._asleep:
+            return 0, 0
         if self._stop_at_ns is not None and now_ns >= self._stop_at_ns:
             parity = self._ranging.frame_id(self._stop_at_ns) & 1 if self._ranging else 0
             return GO2_STOPPED[0] | parity << 5, GO2_STOPPED[1]
@@ -169,7 +207,7 @@ class SimVl53l8ch:
 
     def _write_ui(self, address: int, data: bytes) -> None:
         self._store(address, data)
-        if address <= TRIGGER < address + len(data) and self._parameters is not None:
+        if address <= TRIGGER < address + len(data) and self._parameters is not None and not self._asleep:
             self._command(self._parameters)
 
     def _command(self, parameters: Parameters) -> None:
@@ -177,6 +215,9 @@ class SimVl53l8ch:
         tag, opcode = ui[COMMAND], ui[COMMAND + 1]
         size = int.from_bytes(ui[COMMAND + 2 : COMMAND + 4], "big")
         blocks = bytes(ui[max(REPLY, COMMAND - size) : COMMAND])
+        if self.mcu_fault:
+            ui[STATUS_WORD:REPLY] = bytes([tag, 0, self.mcu_fault, 0])
+            return
         try:
             reply = self._carry_out(parameters, opcode, blocks)
         except BlockListError:
@@ -198,24 +239,57 @@ class SimVl53l8ch:
 
     def _start(self, parameters: Parameters) -> None:
         self._stop_at_ns = None
-        self._fault = b""
+        self._ranging = self._crosstalk = None
+        self._fault = self._whole = b""
+        parameters[LASER_SAFETY : LASER_SAFETY + 1] = bytes([self.laser_fault])
         try:
-            now_ns = self._clock.monotonic_ns()
-            self._ranging = Ranging(parameters, self._scene, self._rng, now_ns, self._powered_ns)
+            size = self._begin(parameters, self._clock.monotonic_ns())
         except LayoutError:
-            self._ranging = None
             self._fault = bytes([0xFF, 0x05, BAD_START, 0x91])
             return
-        size = self._ranging.layout.size
         head = ((size - 1) << 16 | 4).to_bytes(4, "little")
         parameters[FRAME_PARAMETER : FRAME_PARAMETER + 12] = head + bytes(4) + size.to_bytes(4, "little")
 
+    def _begin(self, parameters: Parameters, now_ns: int) -> int:
+        """Start ranging, or a crosstalk calibration; returns the size of a frame. Raises LayoutError."""
+        if crosstalk_wanted(parameters):
+            self._crosstalk = CrosstalkRun(parameters, self.optics, now_ns)
+            return self._crosstalk.size
+        specimen = Specimen(self._scene, self.optics, self._rng, self._powered_ns)
+        self._ranging = Ranging(parameters, specimen, now_ns)
+        return self._ranging.layout.size
+
     def _read_results(self, address: int, count: int) -> bytes:
+        now_ns = self._clock.monotonic_ns()
+        if self.mcu_fault:
+            return bytes([0xFF, 0x05, self.mcu_fault, 0x91])[address : address + count]
+        if self._crosstalk is not None:
+            return self._crosstalk.status(now_ns)[address : address + count]
         if self._ranging is None:
             return (self._fault or bytes(4))[address : address + count]
-        now_ns = self._clock.monotonic_ns()
-        if self._stop_at_ns is not None:
-            now_ns = min(now_ns, self._stop_at_ns)
+        now_ns = min(now_ns, self._shown_until_ns(now_ns))
+        status = self._ranging.status(now_ns)
+        if self._ranging.stopped_at_ns is not None and self._stop_at_ns is None:
+            self._stop_at_ns = self._ranging.stopped_at_ns
+            self._registers(UI_PAGE)[COMMAND : COMMAND + 4] = STOPPED_BY_ITSELF
         if address + count <= 4:
-            return self._ranging.status(now_ns)[address : address + count]
-        return self._ranging.frame(now_ns)[address : address + count]
+            return status[address : address + count]
+        return self._frame_bytes(self._ranging.frame(now_ns))[address : address + count]
+
+    def _shown_until_ns(self, now_ns: int) -> int:
+        """From when on the result registers don't change any more: it was stopped, or is stuck."""
+        if not self.stuck:
+            self._stuck_at_ns = None
+        elif self._stuck_at_ns is None:
+            self._stuck_at_ns = now_ns
+        ends = (self._stop_at_ns, self._stuck_at_ns)
+        return min((end for end in ends if end is not None), default=now_ns)
+
+    def _frame_bytes(self, frame: bytes) -> bytes:
+        """The frame, or a torn one: read while the chip replaced it by the next."""
+        before, self._whole = self._whole, frame
+        if self.torn > 0 and before and before != frame:
+            self.torn -= 1
+            half = len(frame) // 8 * 4
+            return before[:half] + frame[half:]
+        return frame

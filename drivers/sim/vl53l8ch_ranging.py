@@ -9,13 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.sim.vl53l8ch_frame import FrameHead, FrameLayout, LayoutError
+from drivers.sim.vl53l8ch_cnh import CONFIGURATION as CNH_CONFIGURATION
+from drivers.sim.vl53l8ch_cnh import CONFIGURATION_BYTES, CnhConfiguration, CnhModel
+from drivers.sim.vl53l8ch_frame import FrameHead, FrameLayout, LayoutError, Readings
 from drivers.sim.vl53l8ch_mailbox import Parameters
-from drivers.sim.vl53l8ch_optics import Exposure, TofScene, TofView, expose
+from drivers.sim.vl53l8ch_optics import ChipOptics, Conditions, Exposure, TofScene, TofView, expose
+from drivers.sim.vl53l8ch_thresholds import Thresholds
 
 RANGES_HZ = {4: (1, 60), 8: (1, 15)}  # UM3109 section 2.1, zones a side -> limits
 INTEGRATIONS = {4: 1, 8: 4}  # one image of 8 x 8 zones takes four integrations (UM3109 section 4.5)
 CONTINUOUS = 1
+CLOSEST = 1
+CROSSTALK_SCALE = 2048.0  # of the calibrated grid, taken as that of all rates
 SETUP_S = 0.001  # the period can't be shorter than the integrations and this (UM3109 section 4.5)
 OUTPUT_ENTRIES_MAX = 128
 NO_FRAME_YET = bytes([0xFF, 0x05, 0x05, 0x10])
@@ -60,71 +65,144 @@ def output_headers(parameters: Parameters) -> list[int]:
     return [parameters.u32(0xD980 + 4 * entry) for entry in range(count) if enabled[entry]]
 
 
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """What stays the same from session to session. powered_ns: bus clock when the supply came."""
+
+    scene: TofScene
+    optics: ChipOptics
+    rng: np.random.Generator
+    powered_ns: int
+
+    def temperature_c(self, time_s: float) -> float:
+        """Of the silicon, which warms up with its supply."""
+        on_s = max(0.0, time_s - self.powered_ns / 1e9)
+        return COLD_C + WARMING_C * (1.0 - math.exp(-on_s / WARM_UP_S))
+
+
 class Ranging:
     """One session from start to stop. Times are bus clock."""
 
-    def __init__(
-        self, parameters: Parameters, scene: TofScene, rng: np.random.Generator, start_ns: int, powered_ns: int
-    ) -> None:
+    def __init__(self, parameters: Parameters, specimen: Specimen, start_ns: int) -> None:
         rows, columns = parameters[0x5450:0x5458][:2]
         if rows != columns or rows not in RANGES_HZ:
             raise LayoutError(f"no grid of {rows} x {columns} zones")
-        if parameters[0xDB80:0xDB84][0] != 1:
-            raise LayoutError("this model reports one target per zone")
-        self.layout = FrameLayout(output_headers(parameters), rows)
+        targets = parameters[0xDB80:0xDB84][0]
+        if not 1 <= targets <= parameters[0x5478:0x5488][0xC]:
+            raise LayoutError(f"the firmware does not compute {targets} targets a zone")
+        self.layout = FrameLayout(output_headers(parameters), rows, targets)
         self.timing = Timing.of(parameters, rows)
-        self._scene = scene
-        self._rng = rng
+        self.stopped_at_ns: int | None = None
+        self._specimen = specimen
         self._start_ns = start_ns
-        self._powered_ns = powered_ns
+        self._conditions = _conditions(parameters, specimen.optics, rows, self.timing.integration_s)
+        self._vhv_repeat = parameters.u32(0xAD64)
+        self._autostop = parameters[0xDB80:0xDB84][3] == 1
+        self._thresholds = Thresholds(parameters)
+        self._histograms = _histograms(parameters, self.layout, rows)
         self._rendered_id = -1
         self._rendered = b""
+        self._published_id = -1
         self._seen: NDArray[np.bool_] | None = None
         self._view: TofView | None = None
         self._exposure: Exposure | None = None
 
     def frame_id(self, now_ns: int) -> int:
         """The number of the newest complete frame, -1 before the first."""
+        if self.stopped_at_ns is not None:
+            now_ns = min(now_ns, self.stopped_at_ns)
         after_first_s = (now_ns - self._start_ns) / 1e9 - self.timing.first_s
-        return -1 if after_first_s < 0 else int(after_first_s / self.timing.period_s)
+        return -1 if after_first_s < 0 else int(after_first_s / self.timing.period_s + 1e-9)
 
     def ready_ns(self, frame_id: int) -> int:
         """When that frame is complete."""
         return self._start_ns + round((self.timing.first_s + frame_id * self.timing.period_s) * 1e9)
 
+    def shown_id(self, now_ns: int) -> int:
+        """The number of the frame in the result registers: the newest that was worth an interrupt."""
+        newest = self.frame_id(now_ns)
+        if not self._thresholds.armed:
+            return newest
+        while self._rendered_id < newest and self.stopped_at_ns is None:
+            frame_id = self._rendered_id + 1
+            rendered, worth = self._render(frame_id)
+            if worth:
+                self._published_id, self._rendered = frame_id, rendered
+                if self._autostop:
+                    self.stopped_at_ns = self.ready_ns(frame_id)
+        return self._published_id
+
     def status(self, now_ns: int) -> bytes:
         """The four bytes at address 0, wire order."""
-        frame_id = self.frame_id(now_ns)
+        frame_id = self.shown_id(now_ns)
         return NO_FRAME_YET if frame_id < 0 else _status_of(frame_id)
 
     def frame(self, now_ns: int) -> bytes:
-        """The newest complete frame, wire order."""
-        frame_id = self.frame_id(now_ns)
+        """The frame in the result registers, wire order."""
+        frame_id = self.shown_id(now_ns)
         if frame_id < 0:
             return NO_FRAME_YET + bytes(self.layout.size - len(NO_FRAME_YET))
-        if frame_id != self._rendered_id:
-            self._rendered = self._render(frame_id)
+        if not self._thresholds.armed and frame_id != self._rendered_id:
+            self._rendered, _ = self._render(frame_id)
         return self._rendered
 
-    def _render(self, frame_id: int) -> bytes:
+    def _render(self, frame_id: int) -> tuple[bytes, bool]:
+        """The bytes of a frame, and whether it is worth an interrupt."""
         middle_s = self.ready_ns(frame_id) / 1e9 - self.timing.integration_s / 2
         if frame_id > 0 and self._rendered_id != frame_id - 1:
-            self._seen = self._expose(middle_s - self.timing.period_s).detected
+            self._seen = self._expose(middle_s - self.timing.period_s).detected > 0
         exposure = self._expose(middle_s)
         status = exposure.status_after(self._seen)
-        self._seen = exposure.detected
+        self._seen = exposure.detected > 0
         self._rendered_id = frame_id
-        on_s = max(0.0, middle_s - self._powered_ns / 1e9)
-        temperature_c = round(COLD_C + WARMING_C * (1.0 - math.exp(-on_s / WARM_UP_S)))
-        head = FrameHead(frame_id, _status_of(frame_id), temperature_c)
-        return self.layout.render(head, exposure, exposure.distance_reading_mm(self._rng), status)
+        temperature_c = self._specimen.temperature_c(middle_s)
+        rng = self._specimen.rng
+        distance_mm = exposure.distance_reading_mm(rng, self._drift_mm(frame_id, temperature_c))
+        histograms = b"" if self._histograms is None else self._histograms.payload(exposure, rng)
+        readings = Readings(distance_mm, status, histograms)
+        head = FrameHead(frame_id, _status_of(frame_id), round(temperature_c))
+        worth = not self._thresholds.armed or self._thresholds.met(exposure, readings)
+        return self.layout.render(head, exposure, readings), worth
+
+    def _drift_mm(self, frame_id: int, temperature_c: float) -> float:
+        """What the temperature does to distances, more of it the longer ago the chip compensated for it."""
+        optics = self._conditions.optics
+        if not (optics.drift_mm_per_c or optics.uncompensated_mm_per_c):
+            return 0.0
+        since = frame_id % self._vhv_repeat if self._vhv_repeat else frame_id
+        compensated_c = self._specimen.temperature_c(self.ready_ns(frame_id - since) / 1e9)
+        residual_mm = optics.drift_mm_per_c * (temperature_c - COLD_C)
+        return residual_mm + optics.uncompensated_mm_per_c * (temperature_c - compensated_c)
 
     def _expose(self, time_s: float) -> Exposure:
         """What the scene shows then; a view that is still the same object is not computed again."""
-        view = self._scene.tof(time_s)
+        view = self._specimen.scene.tof(time_s)
         if self._exposure is None or view is not self._view:
-            self._view, self._exposure = view, expose(view, self.timing.integration_s)
+            self._view, self._exposure = view, expose(view, self._conditions)
         return self._exposure
+
+
+def _conditions(parameters: Parameters, optics: ChipOptics, rows: int, integration_s: float) -> Conditions:
+    grid = np.frombuffer(parameters[0x9FFC : 0x9FFC + 4 * rows * rows], "<u4") / CROSSTALK_SCALE
+    return Conditions(
+        rows=rows,
+        integration_s=integration_s,
+        targets=parameters[0xDB80:0xDB84][0],
+        closest_first=parameters[0xAE64:0xAE68][0] == CLOSEST,
+        crosstalk_kcps=grid.reshape(rows, rows)[:, ::-1],
+        optics=optics,
+    )
+
+
+def _histograms(parameters: Parameters, layout: FrameLayout, rows: int) -> CnhModel | None:
+    if not layout.histogram_bytes:
+        return None
+    block = parameters[CNH_CONFIGURATION : CNH_CONFIGURATION + CONFIGURATION_BYTES]
+    configuration = CnhConfiguration.parse(block, rows * rows)
+    if layout.histogram_bytes != 4 * configuration.payload_words:
+        expected = 4 * configuration.payload_words
+        raise LayoutError(f"the histogram block has {layout.histogram_bytes} bytes, must have {expected}")
+    return CnhModel(configuration)
 
 
 def _status_of(frame_id: int) -> bytes:

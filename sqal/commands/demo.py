@@ -84,6 +84,7 @@ def _welcome(line: Line, stopping: threading.Event, began: float) -> None:
   └────────────────────────────────────────────────────────────────────────┘
     page       {line.plan.url}
     API        {line.plan.url}/docs
+    admin      {line.login_link()}   (logs in once)
     MQTT       127.0.0.1:{line.broker_port}   ({line.supervisor.child(BROKER).name})   topics sqal/v1/#
     database   {line.dsn}
     logs       {line.plan.data / "logs"}

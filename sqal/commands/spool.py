@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from edge.spool_check import SpoolReport, UnreadableSpoolError, examine
+from edge.spool_check import SpoolReport, UnreadableSpoolError, bodies, examine
 
 SPOOL_FILE = "spool.db"
 
@@ -51,6 +52,30 @@ def stats(path: Path, as_json: bool) -> None:
     for boot in report.boots:
         gaps = f", {boot.gap_seqs} told as lost" if boot.gap_seqs else ""
         click.echo(f"  boot {boot.boot_id}: {boot.rows} held, seq {boot.first_seq} to {boot.last_seq}{gaps}")
+
+
+@spool.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=click.File("wb"), default="-", help="Where to; standard output by default.")
+def export(path: Path, output: BinaryIO) -> None:
+    """Write every message in the spool at PATH as it would be sent, one JSON object a line.
+
+    What fails its checksum is left out and said; exit status 1 then. One that waits for the clock is stamped 1970.
+    """
+    unreadable = written = 0
+    try:
+        for number, body in bodies(path / SPOOL_FILE if path.is_dir() else path):
+            if body is None:
+                unreadable += 1
+                click.echo(f"position {number}: the bytes fail their checksum", err=True)
+                continue
+            output.write(body + b"\n")
+            written += 1
+    except UnreadableSpoolError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    click.echo(f"{written} messages written, {unreadable} unreadable", err=True)
+    raise SystemExit(1 if unreadable else 0)
 
 
 def _examine(path: Path) -> SpoolReport:

@@ -15,6 +15,8 @@ from typing import TextIO
 import psycopg
 
 from cloud.store.migrate import MigrationError, migrate
+from cloud.store.queries import Queries
+from sqal.access import Access
 from sqal.demo.plan import Plan, Site, free_port, port_is_taken
 from sqal.demo.seed import seed
 from sqal.demo.supervisor import Supervisor
@@ -24,6 +26,7 @@ from sqal.parts.postgres import RunningPostgres, start_postgres
 from sqal.resources import resource_path
 
 DATABASE, BROKER, INGEST, SERVE, LEDGER = "database", "broker", "ingest", "server", "ledger"
+ADMIN = "admin"
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024  # a cluster of 110 MB, its log, and a day of three devices
 SERVE_TIMEOUT_S = 60.0
 STAGE_STORE, STAGE_CLOUD, STAGE_EDGE = 1, 2, 3
@@ -69,6 +72,13 @@ class Line:
         except BaseException:
             self.stop()
             raise
+
+    def login_link(self) -> str:
+        """A link that logs the demo's one admin in once."""
+        access = Access(self.dsn, Queries(resource_path("sql") / "queries"))
+        if not any(user["name"] == ADMIN for user in access.users()):
+            access.add_user(ADMIN, "admin")
+        return access.login_link(ADMIN, self.plan.url)
 
     def stop(self) -> None:
         """Take everything down; safe to repeat."""
@@ -173,6 +183,7 @@ class Line:
             "SQAL_LEDGER_CHECKPOINT_FILE": str(self.plan.data / "ledger" / "checkpoint"),
             "SQAL_LEDGER_PUBLIC_URL": self.plan.url,
             "SQAL_API_PORT": str(self.plan.port),
+            "SQAL_API_DEMO": "true",
         }
         log = self.plan.data / "logs" / f"{name}.log"
         return spawn(name, command, log=log, stop_signal=signal.SIGTERM, environment=environment)

@@ -18,10 +18,13 @@ DEVICES = """
 INSERT INTO sqal_devices (device_id, device_name, firmware_version, site_code, status, config_profile)
 VALUES (%(device)s, %(device_name)s, 'v1.2.3', %(code)s, 'active', 'standard')
 ON CONFLICT (device_id) DO NOTHING"""
+FIRST_LOT = 123  # the lot of the customer's examples; a day's lots follow it
 LOTS = """
-INSERT INTO lots_gavage (code_lot, site_code, debut_lot, nb_canards, itm_moyen)
-VALUES (%(lot)s, %(code)s, %(began)s, 240, %(itm)s)
-ON CONFLICT (code_lot) DO NOTHING"""
+INSERT INTO lots_gavage (id, code_lot, site_code, debut_lot, nb_canards, itm_moyen)
+SELECT GREATEST(%(first_lot)s, (SELECT COALESCE(MAX(id), 0) + 1 FROM lots_gavage)),
+    %(lot)s::text, %(code)s, %(began)s, 240, %(itm)s
+WHERE NOT EXISTS (SELECT FROM lots_gavage WHERE code_lot = %(lot)s::text)"""
+LOT_SEQUENCE = "SELECT setval(pg_get_serial_sequence('lots_gavage', 'id'), (SELECT MAX(id) FROM lots_gavage))"
 LOT_IDS = "SELECT code_lot, id FROM lots_gavage WHERE code_lot = ANY(%s)"
 
 
@@ -36,6 +39,7 @@ def seed(dsn: str, sites: Sequence[Site]) -> dict[str, int]:
         cursor = connection.cursor()
         for statement in (SITES, DEVICES, LOTS):
             cursor.executemany(statement, rows)
+        cursor.execute(LOT_SEQUENCE)
         ids = dict(cursor.execute(LOT_IDS, ([row["lot"] for row in rows],)).fetchall())
     return {site.device: int(ids[row["lot"]]) for site, row in zip(sites, rows, strict=True)}
 
@@ -46,6 +50,7 @@ def _row(site: Site, today: date) -> dict[str, object]:
         "name": site.name,
         "device": site.device,
         "device_name": f"Capteur Site {site.name} ({site.code})",
+        "first_lot": FIRST_LOT,
         "lot": f"{site.code}-{today:%y%m%d}",
         "began": today,
         "itm": round(14.2 + 0.35 * (site.seed % 5), 3),  # technical index of a lot of mulards, g of foie per g of maize

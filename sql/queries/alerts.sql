@@ -9,6 +9,10 @@ WHERE device_id = ANY(%(device_ids)s) AND state <> 'cleared'
 ORDER BY alarm_id
 FOR UPDATE;
 
+-- name: select_devices_with_open_alerts
+-- Which of some devices have an alert that is not cleared: the samples of all others need no look at alerts.
+SELECT DISTINCT device_id FROM sqal_alert_state WHERE device_id = ANY(%(device_ids)s) AND state <> 'cleared';
+
 -- name: take_alert_ids
 -- Numbers for new rows of the history, before they are written.
 SELECT nextval('sqal_alerts_alert_id_seq')::INTEGER FROM generate_series(1, %(count)s);

@@ -27,7 +27,7 @@ SELECT *, last_seq - first_seq + 1 AS missing FROM sqal_gaps
 WHERE (%(time)s::TIMESTAMPTZ IS NULL OR (time, device_id, boot_id, first_seq, last_seq)
         < (%(time)s, %(cursor_device_id)s, %(boot_id)s::UUID, %(first_seq)s, %(last_seq)s))
     AND (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
-    AND (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY time DESC, device_id DESC, boot_id DESC, first_seq DESC, last_seq DESC
 LIMIT %(limit)s;
 
@@ -37,7 +37,7 @@ SELECT * FROM sqal_events
 WHERE (%(time)s::TIMESTAMPTZ IS NULL OR (time, device_id, boot_id, seq)
         < (%(time)s, %(cursor_device_id)s, %(boot_id)s::UUID, %(seq)s))
     AND (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
-    AND (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
     AND (%(kind)s::TEXT IS NULL OR kind = %(kind)s)
 ORDER BY time DESC, device_id DESC, boot_id DESC, seq DESC
 LIMIT %(limit)s;

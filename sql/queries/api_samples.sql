@@ -11,7 +11,7 @@ SELECT
 -- name: api_devices
 -- Devices, by site and status where asked.
 SELECT * FROM sqal_devices
-WHERE (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+WHERE (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
     AND (%(status)s::TEXT IS NULL OR status = %(status)s)
 ORDER BY device_id;
 
@@ -31,6 +31,7 @@ UPDATE sqal_devices SET last_seen = GREATEST(last_seen, %(now)s) WHERE device_id
 -- The hours of one device since `start`, newest first.
 SELECT * FROM sqal_hourly_stats
 WHERE device_id = %(device_id)s AND bucket >= date_trunc('hour', %(start)s::TIMESTAMPTZ, 'UTC')
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY bucket DESC;
 
 -- name: api_device_totals
@@ -42,12 +43,14 @@ WITH first_hour AS (
         h.count_a AS a, h.count_b AS b, h.count_c AS c, h.count_reject AS r
     FROM sqal_hourly_stats h, first_hour
     WHERE h.device_id = %(device_id)s AND h.bucket >= first_hour.whole
+        AND (%(sites)s::TEXT[] IS NULL OR h.site_code = ANY (%(sites)s::TEXT[]))
     UNION ALL
     SELECT 1, s.fusion_final_score, (s.fusion_is_compliant)::INTEGER, (s.fusion_final_grade = 'A+')::INTEGER,
         (s.fusion_final_grade = 'A')::INTEGER, (s.fusion_final_grade = 'B')::INTEGER,
         (s.fusion_final_grade = 'C')::INTEGER, (s.fusion_final_grade = 'REJECT')::INTEGER
     FROM sqal_sensor_samples s, first_hour
     WHERE s.device_id = %(device_id)s AND s.time >= %(start)s AND s.time < first_hour.whole
+        AND (%(sites)s::TEXT[] IS NULL OR s.site_code = ANY (%(sites)s::TEXT[]))
 )
 SELECT COALESCE(SUM(n), 0)::BIGINT AS total_samples, SUM(score) / NULLIF(SUM(n), 0) AS avg_quality_score,
     SUM(compliant)::FLOAT / NULLIF(SUM(n), 0)::FLOAT * 100 AS compliance_rate_pct,
@@ -64,7 +67,7 @@ SELECT * FROM get_latest_sqal_sample(%(device_id)s);
 -- The newest sample of a device, of a site, with one of some grades; each filter only where given.
 SELECT * FROM sqal_sensor_samples_json
 WHERE (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
-    AND (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
     AND (%(grades)s::TEXT[] IS NULL OR fusion_final_grade = ANY (%(grades)s::TEXT[]))
 ORDER BY time DESC
 LIMIT 1;
@@ -73,13 +76,24 @@ LIMIT 1;
 -- Samples of a period, newest first.
 SELECT * FROM sqal_sensor_samples_json
 WHERE time >= %(start)s AND time < %(end)s AND (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY time DESC
 LIMIT %(limit)s;
 
 -- name: api_sample
 -- The newest sample with an id.
-SELECT * FROM sqal_sensor_samples_json WHERE sample_id = %(sample_id)s ORDER BY time DESC LIMIT 1;
+SELECT * FROM sqal_sensor_samples_json 
+WHERE sample_id = %(sample_id)s AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
+ORDER BY time DESC LIMIT 1;
 
 -- name: api_sample_namesakes
 -- Every sample with an id, newest first: senders' own ids are unique only together with time and device.
-SELECT time, device_id FROM sqal_sensor_samples WHERE sample_id = %(sample_id)s ORDER BY time DESC LIMIT 100;
+SELECT time, device_id FROM sqal_sensor_samples
+WHERE sample_id = %(sample_id)s AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
+ORDER BY time DESC LIMIT 100;
+
+-- name: api_replay
+-- What was stored since a cursor, oldest first: what a viewer missed that was away.
+SELECT * FROM sqal_sensor_samples_json
+WHERE ingested_at >= %(start)s AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
+ORDER BY ingested_at, time LIMIT %(limit)s;

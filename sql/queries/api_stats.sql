@@ -5,6 +5,7 @@
 SELECT * FROM sqal_hourly_stats
 WHERE bucket >= date_trunc('hour', %(start)s::TIMESTAMPTZ, 'UTC') AND bucket < %(end)s
     AND (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY bucket DESC, device_id
 LIMIT %(limit)s;
 
@@ -12,11 +13,21 @@ LIMIT %(limit)s;
 -- Exact figures of a period, of one site or of all.
 SELECT * FROM get_sqal_stats_period(%(start)s, %(end)s, %(site_code)s);
 
+-- name: api_sites_totals
+-- Exact figures of a period, of some sites together.
+SELECT COALESCE(SUM(t.total_samples), 0)::BIGINT AS total_samples,
+    SUM(t.avg_quality_score * t.total_samples) / NULLIF(SUM(t.total_samples), 0) AS avg_quality_score,
+    SUM(t.compliance_rate_pct * t.total_samples) / NULLIF(SUM(t.total_samples), 0)::FLOAT AS compliance_rate_pct,
+    COALESCE(SUM(t.count_a_plus), 0)::BIGINT AS count_a_plus, COALESCE(SUM(t.count_a), 0)::BIGINT AS count_a,
+    COALESCE(SUM(t.count_b), 0)::BIGINT AS count_b, COALESCE(SUM(t.count_c), 0)::BIGINT AS count_c,
+    COALESCE(SUM(t.count_reject), 0)::BIGINT AS count_reject
+FROM unnest(%(sites)s::TEXT[]) AS site, LATERAL get_sqal_stats_period(%(start)s, %(end)s, site::VARCHAR) AS t;
+
 -- name: api_site_days
 -- Site and day, newest first; days are UTC, one that began before `start` is there.
 SELECT * FROM sqal_site_stats
 WHERE bucket >= date_trunc('day', %(start)s::TIMESTAMPTZ, 'UTC') AND bucket < %(end)s
-    AND (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY bucket DESC, site_code;
 
 -- name: api_top_devices
@@ -26,7 +37,7 @@ SELECT device_id, SUM(sample_count)::BIGINT AS total_samples,
     SUM(count_compliant)::FLOAT / SUM(sample_count)::FLOAT * 100 AS compliance_rate_pct
 FROM sqal_hourly_stats
 WHERE bucket >= date_trunc('hour', %(start)s::TIMESTAMPTZ, 'UTC') AND bucket < %(end)s
-    AND (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+    AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 GROUP BY device_id
 ORDER BY avg_quality_score DESC, device_id
 LIMIT 10;
@@ -35,13 +46,15 @@ LIMIT 10;
 -- Alerts that wait for a person (one per device, rule and lot, however often it occurred), those of them that are
 -- critical, devices, and devices heard of in the last five minutes.
 SELECT
-    (SELECT COUNT(*) FROM sqal_alert_state WHERE state IN ('unacknowledged', 'returned_unacknowledged'))
+    (SELECT COUNT(*) FROM sqal_alert_state WHERE state IN ('unacknowledged', 'returned_unacknowledged')
+        AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[])))
         AS active_alerts,
     (SELECT COUNT(*) FROM sqal_alert_state WHERE state IN ('unacknowledged', 'returned_unacknowledged')
-        AND severity = 'critical') AS critical_alerts,
-    (SELECT COUNT(*) FROM sqal_devices) AS total_devices,
-    (SELECT COUNT(*) FROM sqal_devices WHERE status = 'active' AND last_seen > NOW() - INTERVAL '5 minutes')
-        AS active_devices;
+        AND severity = 'critical'
+        AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))) AS critical_alerts,
+    (SELECT COUNT(*) FROM sqal_devices WHERE (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))) AS total_devices,
+    (SELECT COUNT(*) FROM sqal_devices WHERE status = 'active' AND last_seen > NOW() - INTERVAL '5 minutes'
+        AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))) AS active_devices;
 
 -- name: api_lot
 -- A lot of the customer's table with whatever columns it has.

@@ -34,3 +34,7 @@ SELECT * FROM unnest(%(device_ids)s::TEXT[], %(boot_ids)s::UUID[], %(seqs)s::BIG
 ORDER BY 1, 2
 ON CONFLICT (device_id, boot_id) DO UPDATE
 SET last_seen = NOW(), highest_seq = GREATEST(b.highest_seq, EXCLUDED.highest_seq);
+
+-- name: select_highest
+-- The highest number stored of each of some boots.
+SELECT device_id, boot_id, highest_seq FROM sqal_device_boots WHERE boot_id = ANY(%(boot_ids)s);

@@ -40,6 +40,19 @@ COPY stage_samples (
     quality_flags, meta, cnh
 ) FROM STDIN (FORMAT BINARY);
 
+-- name: delete_renumbered
+-- Take from the stage, out of some places, what bears the number of a stored sample of another time.
+DELETE FROM stage_samples AS stage
+WHERE stage.n = ANY(%(places)s) AND EXISTS (
+    SELECT FROM sqal_sensor_samples AS stored
+    WHERE stored.device_id = stage.device_id AND stored.boot_id = stage.boot_id AND stored.seq = stage.seq
+        AND stored.time <> stage.time)
+RETURNING stage.n;
+
+-- name: delete_staged
+-- Take some places from the stage.
+DELETE FROM stage_samples WHERE n = ANY(%(places)s);
+
 -- name: insert_samples
 -- Move the stage over; what is there already stays as it is. Says which rows are new. A lot that does not exist is
 -- stored as no lot, with a flag: the measurement is worth more than the reference.

@@ -212,6 +212,38 @@ async def test_a_device_that_is_lost_and_a_garbled_message(served: Served, devic
     assert lost["payload"] == {"device_id": "ESP32_LL_01", "site_code": "LL", "status": "lost"}
 
 
+async def test_coming_back_leaves_no_hole(served: Served, devices: Devices, store: Database) -> None:
+    """Goal: what was stored, and what came by and is not stored yet, reaches who was away; each once."""
+    async with viewer(served) as socket:
+        before = await devices.send()
+        await ids_until(socket, before)
+        cursor = (await asked(socket, "heartbeat", "heartbeat_ack"))["timestamp"]
+    missed = [await devices.send() for _ in range(3)]
+    put_samples(store.dsn, [sample_row(datetime.now(UTC), sample_id=name) for name in ("stored", missed[0])])
+    async with asyncio.timeout(WAIT_S):
+        while served.relay.counters.relayed < 4:
+            await served.get("health")
+    async with websockets.connect(f"{served.ws}/ws/realtime/?since={cursor}") as socket:
+        seen: list[str] = []
+        while (message := await said(socket))["type"] != "resume_ack":
+            if message["type"] == "analysis_result":
+                seen.append(message["payload"]["sample_id"])
+                assert message["payload"]["result"]["final_grade"]
+        assert sorted(seen) == sorted([before, "stored", *missed])  # the first within the overlap: it is known, dropped
+        assert (message["complete"], message["replayed"]) == (True, 5)
+        live = await devices.send()
+        assert await ids_until(socket, live) == [live]
+    async with websockets.connect(f"{served.ws}/ws/realtime/?since=2020-01-01T00:00:00Z") as socket:
+        assert (await said(socket, "resume_ack"))["complete"] is False
+    async with websockets.connect(f"{served.ws}/ws/realtime/?since=yesterday") as socket:
+        assert (await said(socket, "error"))["path"] == "$.since"
+
+
+async def asked(socket: ClientConnection, question: str, answer: str) -> dict[str, Any]:
+    await socket.send(json.dumps({"type": question}))
+    return await said(socket, answer)
+
+
 async def test_pings(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud.api.realtime, "PING_S", 0.01)
     async with websockets.connect(f"{served.ws}/ws/realtime/") as socket:

@@ -24,7 +24,12 @@ from tests.kit.ports import free_port
 def serve(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """The server with neither database nor broker, ended at the end."""
     own = {key: text for key, text in os.environ.items() if not key.startswith(("SQAL_", "DATABASE_URL"))}
-    own |= {"SQAL_DATABASE_URL": "postgresql://postgres@127.0.0.1:1/x", "SQAL_BROKER_PORT": "1", **environment}
+    own |= {
+        "SQAL_DATABASE_URL": "postgresql://postgres@127.0.0.1:1/x",
+        "SQAL_BROKER_PORT": "1",
+        "SQAL_API_DEMO": "true",
+        **environment,
+    }
     command = [sys.executable, "-m", "sqal", "cloud", "serve", *options]
     process = subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -41,9 +46,10 @@ def wait_until_served(port: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])  # noqa: S104  # that is refused
-def test_only_this_machine_is_served(host: str) -> None:
-    settings = Settings(api=ApiSettings(host=host))
-    with pytest.raises(ServeError, match=f"^api.host is {host}, but"):
+@pytest.mark.parametrize(("demo", "words"), [(True, "api.demo lets in whoever"), (False, "api.hosts is empty")])
+def test_strangers_are_not_served_by_mistake(host: str, demo: bool, words: str) -> None:
+    settings = Settings(api=ApiSettings(host=host, demo=demo))
+    with pytest.raises(ServeError, match=words):
         run_serve(settings, Queries(resource_path("sql") / "queries"))
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,9 @@ async def test_samples_flow_a_kill_loses_nothing_and_a_stop_is_clean(
         while states[-1].state != "stopped":
             await take(client, samples, events, states)
     assert [state.state for state in states] == ["online", "lost", "online", "stopped"]
-    assert [event.kind for event in events if event.kind != "ungraded"] == ["restart", "calibration", "restart"]
+    kinds = [event.kind for event in events if event.kind != "ungraded"]
+    # one calibration event for each thing that was measured: what matters is that only the first start calibrates
+    assert [kind for kind, _ in groupby(kinds)] == ["restart", "calibration", "restart"]
     report = examine(tmp_path / "state" / "spool.db")
     assert report.faults == []
     check_numbers(samples, events)

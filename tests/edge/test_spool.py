@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.messages import Event, SeqRange
+from edge.packing import checksum
 from edge.rows import Kind, Message
 from edge.spool import Spool, SpoolLimits
 from edge.spool_check import UnreadableSpoolError, examine
@@ -200,7 +201,7 @@ def test_a_flipped_byte_in_a_message_becomes_a_gap(new_spool: NewSpool, clock: H
     path = tmp_path / "spool" / "spool.db"
     with sqlite3.connect(path) as connection:
         connection.execute(
-            "UPDATE rows SET body = CAST(replace(body, 'restart', 'sestart') AS BLOB) WHERE position & 255 = 2"
+            "UPDATE rows SET body = CAST(replace(body, x'00', x'01') AS BLOB), kind = 0 WHERE position & 255 = 2"
         )
     connection.close()
     assert examine(path).faults_total == 1
@@ -292,7 +293,9 @@ def test_the_checker_finds_what_the_writer_would_never_write(
     put(spool, clock)
     spool.close()
     with sqlite3.connect(path) as connection:
+        connection.create_function("crc", 5, checksum)
         connection.execute("UPDATE rows SET position = position + 100 WHERE position & 255 = 4")
+        connection.execute("UPDATE rows SET crc = crc(position, kind, stamped, monotonic_ns, body)")
         connection.execute("UPDATE rows SET position = position + (77 << 40) WHERE position & 255 = 2")
     connection.close()
     faults = "\n".join(examine(path).faults)

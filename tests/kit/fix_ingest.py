@@ -96,6 +96,12 @@ class RunningIngest:
             async with asyncio.timeout(DEADLINE_S):
                 await self.phases["active"].wait()
 
+    async def until(self, done: Callable[[IngestCounters], bool]) -> None:
+        """Wait until its counters say `done`."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not done(self.counters):  # noqa: ASYNC110  # plain numbers: there is no event to wait for
+                await asyncio.sleep(0.01)
+
     async def stop(self) -> None:
         self._stop.set()
         if self.task is not None:

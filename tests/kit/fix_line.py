@@ -87,6 +87,17 @@ class LineUnderTest:
         except psycopg.OperationalError:
             return -1
 
+    def grades(self) -> set[str]:
+        """The grades given so far."""
+        with psycopg.connect(self.line.dsn) as connection:
+            return {str(grade) for (grade,) in connection.execute("SELECT fusion_final_grade FROM sqal_sensor_samples")}
+
+    def alerts(self) -> int:
+        """Occurrences of alerts so far."""
+        with psycopg.connect(self.line.dsn) as connection:
+            row = connection.execute("SELECT count(*) FROM sqal_alerts").fetchone()
+        return int(row[0]) if row else 0
+
     def spooled(self) -> set[Number]:
         """What the devices' spools hold now, read beside their writers."""
         return {number for site in self.line.plan.all_sites() for number in self._spool(site.device)}

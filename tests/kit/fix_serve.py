@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from cloud.hub import Hub
 from cloud.relay import Relay
 from cloud.server import server_of
 from cloud.settings import ApiSettings, BrokerSettings, DatabaseSettings, Settings
+from cloud.store.migrate import migrate
 from cloud.store.queries import Queries
 from sqal.resources import resource_path
 from tests.kit.fix_broker import OwnBroker
@@ -34,6 +36,7 @@ class Served:
     settings: Settings
     http: httpx.AsyncClient
     relay: Relay
+    app: Any = None
 
     @property
     def ws(self) -> str:
@@ -41,6 +44,13 @@ class Served:
 
     async def get(self, path: str, **params: object) -> httpx.Response:
         return await self.http.get(f"/api/sqal/{path}", params={key: str(value) for key, value in params.items()})
+
+
+def litestar_of(app: Any) -> Any:
+    """The application within the layers around it."""
+    while not hasattr(app, "routes"):
+        app = app.app
+    return app
 
 
 Serve = Callable[..., Awaitable[Served]]
@@ -57,11 +67,12 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
             broker_port: int = NOWHERE,
             static_dir: Path | None = None,
             itm_column: str = "itm_moyen",
+            demo: bool = True,
         ) -> Served:
             settings = Settings(
                 database=DatabaseSettings(url=dsn, pool_min=1, pool_max=4, itm_column=itm_column),
                 broker=BrokerSettings(port=broker_port),
-                api=ApiSettings(port=free_port()),
+                api=ApiSettings(port=free_port(), demo=demo),
             )
             queries = Queries(resource_path("sql") / "queries")
             relay = Relay(Hub(), SystemClock())
@@ -81,7 +92,7 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
             http = await stack.enter_async_context(
                 httpx.AsyncClient(base_url=f"http://localhost:{settings.api.port}", timeout=20)
             )
-            return Served(settings.api.port, settings, http, relay)
+            return Served(settings.api.port, settings, http, relay, litestar_of(app))
 
         yield start
 
@@ -99,3 +110,13 @@ async def line(
     """The whole cloud: database, broker, ingest, server."""
     await new_ingest(ingest_settings(store.dsn, mosquitto.port))
     return await new_server(dsn=store.dsn, broker_port=mosquitto.port)
+
+
+@pytest.fixture
+def migrate_into() -> Callable[[str], None]:
+    """Bring any database to the present schema."""
+
+    def bring(dsn: str) -> None:
+        migrate(dsn, resource_path("sql") / "migrations")
+
+    return bring

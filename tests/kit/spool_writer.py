@@ -23,9 +23,10 @@ def main(folder: Path, count: int) -> None:
             sys.stdout.write(f"{future.result(DEADLINE_S).seq}\n")
         sys.stdout.flush()
         if turn % 10 == 9:
+            sys.stdout.write(f"trimmed {4 * turn}\n")  # before: it may die between doing it and saying so
+            sys.stdout.flush()
             spool.trim([SeqRange(boot_id=spool.boot_id, first_seq=1, last_seq=4 * turn)])
             spool.peek(0, 1).result(DEADLINE_S)
-            sys.stdout.write(f"trimmed {4 * turn}\n")
     spool.close()
 
 

@@ -38,6 +38,8 @@ def test_rows_and_gaps_are_everything_ever_numbered_whatever_dies(line_at: Calla
     assert not account.twice()
     boots = [device for device, _ in {(device, boot) for device, boot, _ in account.rows}]
     assert sorted(boots) == sorted([*devices, devices[0]]), "only the killed agent has a second boot"
+    assert under.grades() == {"A+", "A", "B", "C", "REJECT"}, "a minute of the scene shows all of them"
+    assert under.alerts() > 0
     for site in under.line.plan.all_sites():
         report = examine(under.line.plan.data / "edge" / site.device / "spool.db")
         assert not report.faults_total, report.faults

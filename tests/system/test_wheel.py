@@ -81,6 +81,7 @@ def test_the_wheel_runs_the_cloud_outside_the_repository(tmp_path: Path, databas
         "DATABASE_URL": database.dsn,
         "SQAL_BROKER_PORT": str(mosquitto.port),
         "SQAL_API_PORT": str(port),
+        "SQAL_API_DEMO": "true",  # nobody has logged in: open on loopback, as the demo is
     }
     where = subprocess.run(
         [python, "-c", "import sqal, contract; print(sqal.__file__, contract.__file__)"],

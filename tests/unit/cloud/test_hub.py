@@ -139,3 +139,26 @@ async def test_an_answer_goes_to_one_viewer_and_an_empty_one_to_nobody() -> None
     first.post("")
     assert await everything(first) == ["pong"]
     assert await everything(second) == []
+
+
+async def test_who_wants_the_latest_gets_the_newest_of_each_device() -> None:
+    hub = Hub(backlog_max=3)
+    viewer = hub.join(Filters())
+    viewer.coalesces = True
+    for n in range(5):
+        hub.publish(sample(n))
+    hub.publish(alert(1))
+    assert await viewer.take() == ("tof 4", "spectral 4", "fusion 4")
+    hub.publish(sample(5))
+    assert len(await viewer.take()) == 1
+    assert await viewer.take() == ("tof 5", "spectral 5", "fusion 5")
+    assert (hub.counters.coalesced, hub.counters.missed) == (12, 0)
+    assert not viewer.has_something
+
+
+async def test_rights_are_stronger_than_filters() -> None:
+    hub = Hub()
+    viewer = hub.join(Filters(site_code="LL"), sites=frozenset({"LS"}))
+    hub.publish(sample(1))
+    assert await everything(viewer) == []
+    assert viewer.sites_shown == []

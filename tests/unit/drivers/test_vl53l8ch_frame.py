@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from drivers.errors import FrameCorruptError
-from drivers.sim.vl53l8ch_frame import _to_zones
-from drivers.vl53l8ch_frame import FRAME_BYTES, decode, to_scene
+from drivers.sim.vl53l8ch_frame import to_zones
+from drivers.vl53l8ch_frame import FrameDecoder, to_scene
+from drivers.vl53l8ch_settings import EVERYTHING, TofSettings
+
+DECODER = FrameDecoder(TofSettings(outputs=EVERYTHING))
+FRAME_BYTES = DECODER.size
 
 
 def test_zone_0_looks_at_the_top_right_of_the_scene() -> None:
@@ -25,23 +29,23 @@ def test_zone_0_looks_at_the_top_right_of_the_scene() -> None:
 
 @given(arrays.arrays(np.int16, (8, 8)))
 def test_chip_and_driver_agree_on_the_orientation(scene: np.ndarray) -> None:
-    assert np.array_equal(to_scene(_to_zones(scene, 8)), scene)
+    assert np.array_equal(to_scene(to_zones(scene)), scene)
 
 
 @pytest.mark.parametrize("size", [0, 4, FRAME_BYTES - 4, FRAME_BYTES + 4])
 def test_other_sizes_are_refused(size: int) -> None:
-    with pytest.raises(FrameCorruptError, match=f"frame size is {size}, must be 1444"):
-        decode(bytes(size), 0)
+    with pytest.raises(FrameCorruptError, match=f"frame size is {size}, must be 1300"):
+        DECODER.decode(bytes(size), 0)
 
 
 @given(st.binary(min_size=FRAME_BYTES, max_size=FRAME_BYTES))
 def test_garbage_is_refused(raw: bytes) -> None:
     with pytest.raises(FrameCorruptError) as caught:
-        decode(raw, 0)
+        DECODER.decode(raw, 0)
     assert caught.value.raw == raw
 
 
 @given(st.binary(max_size=2000))
 def test_nothing_but_frame_corrupt_comes_out(raw: bytes) -> None:
     with suppress(FrameCorruptError):
-        decode(raw, 0)
+        DECODER.decode(raw, 0)

@@ -107,3 +107,20 @@ async def test_room_is_told_at_half_of_the_mark() -> None:
     for mid in range(1, 6):
         inbox.ack(delivery(mid))
     assert told == [5]
+
+
+async def test_large_messages_fill_it_by_their_bytes() -> None:
+    inbox = Inbox(high_water=100, counters=Counters(), bytes_max=1_000)
+    inbox.begin_epoch(1)
+    for mid in (1, 2, 3, 4):
+        inbox.put(delivery(mid)._replace(payload=bytes(250)))
+    assert inbox.full
+    taken = await inbox.take(10)
+    assert inbox.full
+    inbox.ack(taken[1])
+    assert inbox.full, "out of order: the first one still holds its place"
+    inbox.ack(taken[0])
+    assert inbox.has_room
+    assert inbox.held_bytes == 500
+    inbox.end_epoch()
+    assert inbox.held_bytes == 0

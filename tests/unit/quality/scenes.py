@@ -18,12 +18,13 @@ from quality.chromophores import (
     METHAEM,
     OXYHAEM,
     WATER_PER_CM,
+    WAVELENGTH_NM,
     reflectance_of,
-    scattering_per_cm,
 )
 from quality.geometry import TofAnalysis, analyse_tof
 from quality.recipe import DEFAULT_RECIPE, Recipe
 from quality.spectrum import SpectralAnalysis, analyse_spectrum
+from quality.unmixing import LIT_NM, WIDTH_NM
 
 Array = NDArray[np.float64]
 
@@ -122,11 +123,20 @@ def reflectance(
     scatter: float = 20.0,
 ) -> Array:
     """Reflectance of the nine filtered channels; unknown methaemoglobin values at F1 and F2 count as oxyhaem's."""
-    methaem = np.where(np.isnan(METHAEM), OXYHAEM, METHAEM)
-    living = oxygenated * OXYHAEM + (1.0 - oxygenated) * DEOXYHAEM
-    pigments = haem_mm * ((1.0 - met) * living + met * methaem) + carotene_mm * CAROTENE
-    absorption = DECADIC_TO_NATURAL * pigments + 0.5 * LIPID_PER_CM + 0.33 * WATER_PER_CM
-    return reflectance_of(absorption, scattering_per_cm(scatter, 1.25))
+    nm = np.arange(380.0, 1000.0, 2.0)
+    table = np.where(np.isnan(METHAEM), np.array([110.0, 21.0, *[0.0] * 7]), METHAEM)
+    oxy, deoxy, methaem, carotene, lipid, water = (
+        np.exp(np.interp(nm, WAVELENGTH_NM, np.log(np.maximum(each, 1e-6))))
+        for each in (OXYHAEM, DEOXYHAEM, table, CAROTENE, LIPID_PER_CM, WATER_PER_CM)
+    )
+    living = oxygenated * oxy + (1.0 - oxygenated) * deoxy
+    pigments = haem_mm * ((1.0 - met) * living + met * methaem) + carotene_mm * carotene
+    absorption = DECADIC_TO_NATURAL * pigments + 0.5 * lipid + 0.33 * water
+    spectrum = reflectance_of(absorption, scatter * (nm / 500.0) ** -1.25)
+    middles = np.array([417.8, *LIT_NM, 910.0])
+    widths = np.array([23.0, *WIDTH_NM, 80.0])
+    filters = np.exp(-4.0 * np.log(2.0) * ((nm - middles[:, None]) / widths[:, None]) ** 2)
+    return np.asarray(filters @ spectrum / filters.sum(axis=1), dtype=np.float64)
 
 
 WHITE_CALIBRATION = SpectralCalibration(

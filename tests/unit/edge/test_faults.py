@@ -1,0 +1,195 @@
+"""Every fault of the list against the whole device: cured by the ladder or reported within three periods, never data.
+
+Method: one device in virtual time, real drivers, sampler and assembler; a fault for sixteen seconds of a running line.
+Each case says how it must end. What is graded meanwhile must be what a healthy device makes of the same pieces.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import structlog
+
+from contract.sample import Sample
+from drivers.sim.timeline import PRESETS, Step, Timeline
+from tests.unit.edge.rig import PERIOD_S, Device
+
+FAULT_S, HEALTHY_S, LEAD_S = 16.0, 24.0, 8.0
+REPORT_S = 3 * PERIOD_S
+TRUE_MM = 30.0  # a zone on the flank of a piece that is just being moved may differ by so much
+SCORE = 0.12  # two looks at one piece at different moments of its rest differ by so much at most
+TOF, SPECTRAL = "VL53L8CH", "AS7341"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """reported: the kinds by chip; empty where the ladder cures it unseen. dead: chips that deliver nothing meanwhile.
+
+    blind: nothing may be graded. lost: looks that may fail where nothing is reported.
+    """
+
+    reported: tuple[tuple[str, str], ...] = ()
+    dead: tuple[str, ...] = ()
+    blind: bool = False
+    lost: int = 0
+
+
+def dead(kind: str, *chips: str) -> Ending:
+    return Ending(tuple((chip, kind) for chip in chips), chips, blind=True)
+
+
+ENDINGS = {
+    "nak": Ending(),
+    "nak-burst": Ending(((TOF, "absent"), (SPECTRAL, "absent"))),
+    "stuck-bus": dead("stuck bus", TOF, SPECTRAL),
+    "bit-flips": Ending(lost=1),
+    "torn-reads": Ending(),
+    "brown-out": Ending(lost=1),
+    "brown-out-tof": Ending(lost=1),
+    "brown-out-spectral": Ending(lost=1),
+    "absent-tof": dead("absent", TOF),
+    "absent-spectral": dead("absent", SPECTRAL),
+    "absent": dead("absent", TOF, SPECTRAL),
+    "swapped-tof": dead("wrong chip", TOF),
+    "swapped-spectral": dead("wrong chip", SPECTRAL),
+    "wrong-id-tof": dead("wrong chip", TOF),
+    "wrong-id-spectral": dead("wrong chip", SPECTRAL),
+    "slow-bus": Ending(((TOF, "slow bus"),), lost=2),
+    "laser-fault": dead("laser", TOF),
+    "mcu-error": Ending(lost=1),
+    "mcu-dead": dead("chip", TOF),
+    "stuck-stream": dead("stale", TOF),
+    "avalid-never": dead("chip", SPECTRAL),
+    "saturation": Ending(((SPECTRAL, "glare"),), blind=True),
+    "dead-led": Ending(((SPECTRAL, "no light"),), blind=True),
+    "dirty-window": Ending(((TOF, "dirty window"),), blind=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+def piece_at(device: Device, taken_ns: int) -> int | None:
+    truth = device.world.truth(taken_ns / 1e9)
+    return truth.piece.number if truth is not None and truth.still else None
+
+
+def scores(device: Device) -> dict[int, float]:
+    """What a healthy device says of every piece that it sees at rest."""
+    found: dict[int, float] = {}
+    for taken_ns, message in device.spool.messages:
+        number = piece_at(device, taken_ns)
+        if isinstance(message, Sample) and number is not None:
+            found[number] = message.fusion.final_score
+    return found
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[int, float]:
+    device = Device()
+    device.run(LEAD_S + FAULT_S + HEALTHY_S + 20.0)
+    assert not device.told
+    return scores(device)
+
+
+def test_the_list_is_whole() -> None:
+    assert set(ENDINGS) == set(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_fault_ends_as_stated(name: str, healthy: dict[int, float]) -> None:
+    preset, ending = PRESETS[name], ENDINGS[name]
+    device = Device()
+    device.run(LEAD_S)
+    device.play(Timeline((Step(0.0, preset.for_s or FAULT_S, preset),)))
+    device.run(FAULT_S)
+    assert_told(device, ending, name)
+    assert_dead_means_dead(device, ending)
+    if ending.blind:
+        assert [seen for seen in device.samples(PERIOD_S + 0.5) if seen.fusion] == []
+    device.run(HEALTHY_S)
+    assert_whole_again(device)
+    assert_true(device, healthy)
+
+
+def assert_told(device: Device, ending: Ending, name: str) -> None:
+    told = {
+        (each.trouble.chip, str(each.trouble.kind)): each.at_s for each in reversed(device.told) if each.trouble.kind
+    }
+    assert set(told) == set(ending.reported)
+    limit_s = REPORT_S if name != "slow-bus" else 10.0  # the download itself takes nine seconds there
+    assert all(at_s <= limit_s for at_s in told.values()), told
+    assert all(each.trouble.advice and each.trouble.reason for each in device.told if each.trouble.kind)
+    if not ending.reported:
+        failed = sum(seen.measurement.tof is None or seen.measurement.spectral is None for seen in device.seen)
+        assert failed <= ending.lost
+
+
+def assert_dead_means_dead(device: Device, ending: Ending) -> None:
+    for seen in device.seen[2:]:
+        if TOF in ending.dead:
+            assert seen.measurement.tof is None
+        if SPECTRAL in ending.dead:
+            assert seen.measurement.spectral is None
+
+
+def assert_whole_again(device: Device) -> None:
+    last = device.seen[-5:]
+    assert all(seen.measurement.tof is not None and seen.measurement.spectral is not None for seen in last)
+    chips = {each.trouble.chip for each in device.told if each.trouble.failed}
+    for chip in chips:
+        assert not [each for each in device.told if each.trouble.chip == chip][-1].trouble.failed, "recovery not told"
+
+
+def assert_true(device: Device, healthy: dict[int, float]) -> None:
+    """Whatever was handed on is what is really there, and graded as a healthy device grades it."""
+    for seen in device.seen:
+        frame = seen.measurement.tof
+        if frame is not None and piece_at(device, frame.captured_ns - 100_000_000) is not None:
+            truth = device.world.tof(frame.captured_ns / 1e9 - 0.05).distance_mm
+            wrong = np.abs(frame.distance_mm - truth)
+            assert float(np.nanmax(wrong)) <= TRUE_MM
+    for number, score in scores(device).items():
+        if number in healthy:
+            assert score == pytest.approx(healthy[number], abs=SCORE), f"piece {number}"
+
+
+def test_a_hook_that_switches_the_supply_is_the_last_rung_and_helps_where_nothing_else_does() -> None:
+    device = Device(power_hook=True)
+    device.run(LEAD_S)
+    device.tof.stuck = True
+
+    def release() -> None:
+        device.tof.stuck = False
+
+    real, chip = device.tof.power_cycle, device.tof
+
+    def power_cycle() -> None:
+        real()
+        release()
+
+    chip.power_cycle = power_cycle  # type: ignore[method-assign]  # only its supply frees it
+    device.play(Timeline((Step(1e9, None, PRESETS["nak"]),)))
+    device.run(12.0)
+    assert device.switched == 1
+    counted = device.sampler.troubles()
+    assert counted["tof_rung_soft_reset"] == counted["tof_rung_reload"] == counted["tof_rung_power_cycle"] == 1
+    assert counted["tof_cured_by_power_cycle"] == 1
+    assert device.seen[-1].measurement.tof is not None
+
+
+def test_a_sensor_that_fails_for_a_moment_again_and_again_is_told_of_once() -> None:
+    device = Device()
+    device.run(LEAD_S)
+    device.play(Timeline((Step(0.0, 0.3, PRESETS["brown-out-tof"]),), every_s=3.0))
+    device.run(20.0)
+    told = device.faults_told(TOF)
+    assert len(told) == 1
+    assert "of the last 20 measurements failed" in told[0].trouble.reason
+    assert told[0].trouble.hampered
