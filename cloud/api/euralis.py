@@ -84,7 +84,7 @@ class EuralisController(Controller):
     ) -> dict[str, Any]:
         """Days (UTC) of a site, the newest first. Raises NotFoundError."""
         site = _site(await _one_site(store, period, code))
-        days = await store.rows("api_site_days", start=period.start, end=period.end, site_code=code)
+        days = await store.rows("api_site_days", start=period.start, end=period.end, sites=[code])
         return {"site": site, "stats": days, "period": period}
 
     @get("/sites/{code:str}/lots", summary="Lots of a site")
@@ -163,7 +163,7 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 async def _sites(store: Store, period: Period, code: str | None = None) -> list[Row]:
-    return await store.rows("euralis_sites", start=period.start, end=period.end, site_code=code)
+    return await store.rows("euralis_sites", start=period.start, end=period.end, sites=[code])
 
 
 async def _one_site(store: Store, period: Period, code: str) -> Row:
