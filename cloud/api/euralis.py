@@ -163,7 +163,7 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 async def _sites(store: Store, period: Period, code: str | None = None) -> list[Row]:
-    return await store.rows("euralis_sites", start=period.start, end=period.end, sites=[code])
+    return await store.rows("euralis_sites", start=period.start, end=period.end, site_code=code)
 
 
 async def _one_site(store: Store, period: Period, code: str) -> Row:
