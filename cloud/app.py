@@ -39,6 +39,7 @@ from cloud.api.rights import authorize, provide_rights
 from cloud.api.samples import SamplesController
 from cloud.api.sensors import sensors
 from cloud.api.stats import StatsController
+from cloud.api.traceability import traceability
 from cloud.api.users import (
     add_token,
     add_user,
@@ -122,7 +123,9 @@ def create_app(
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Litestar(
-        route_handlers=[_api(), livez, readyz, metrics, sensors, realtime, mqtt, docs, docs_start, page],
+        route_handlers=[
+            _api(), traceability(settings), livez, readyz, metrics, sensors, realtime, mqtt, docs, docs_start, page
+        ],
         dependencies={
             name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__
         }
@@ -130,7 +133,7 @@ def create_app(
         guards=[authorize],
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
-        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST", "PATCH"]),
+        cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST", "PATCH", "PUT"]),
         openapi_config=OpenAPIConfig(
             title="SQAL",
             version=version("sqal"),

@@ -88,6 +88,8 @@ main = LazyGroup(
         "doctor": Lazy("sqal.commands.doctor", "doctor", "Say in words what is wrong with a deployment.", "cloud"),
         "pki": Lazy("sqal.commands.pki", "pki", "Certificates and access list of the broker.", "cloud"),
         "ledger": Lazy("sqal.commands.ledger", "ledger", "The ledger: keys, writer, verifier.", "cloud"),
+        "certificate": Lazy("sqal.commands.certificate", "certificate", "Verify certificates of lots.", "cloud"),
+        "lots": Lazy("sqal.commands.lots", "lots", "Lots from a CSV file.", "cloud"),
         "db": Lazy("sqal.commands.db", "db", "The database's schema.", "cloud"),
     },
 )

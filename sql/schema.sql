@@ -863,6 +863,44 @@ CREATE FUNCTION sqal_ledger_enqueue(p_times TIMESTAMPTZ[], p_sample_ids TEXT[]) 
     SELECT count(*) FROM queued
 $$;
 
+-- What SQAL adds to lots of the customer's other system: nothing in their table, everything beside it.
+
+-- Who decided what about a lot; the newest row says whether it is held. Persons and reasons are kept here only as long
+-- as the row lives; the ledger has a salted commitment to them.
+CREATE TABLE sqal_lot_decisions (
+    decision_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    lot_id INTEGER NOT NULL,
+    decision VARCHAR(10) NOT NULL CHECK (decision IN ('hold', 'release')),
+    reason VARCHAR(1000) NOT NULL,
+    person VARCHAR(200) NOT NULL,
+    decided_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+CREATE INDEX sqal_lot_decisions_by_lot ON sqal_lot_decisions (lot_id, decision_id DESC);
+
+-- Which lots a lot was made of.
+CREATE TABLE sqal_lot_genealogy (
+    parent_lot_id INTEGER NOT NULL,
+    child_lot_id INTEGER NOT NULL,
+    share DOUBLE PRECISION CHECK (share > 0 AND share <= 1),  -- of the parent that went into the child, where known
+    noted_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (parent_lot_id, child_lot_id),
+    CHECK (parent_lot_id <> child_lot_id)
+);
+CREATE INDEX sqal_lot_genealogy_by_child ON sqal_lot_genealogy (child_lot_id);
+
+-- Whether the lots are ours to write: only a table that the first migration made is. It is marked by a comment, which
+-- the customer's own table lacks; where the first migration made it before this one existed, its shape tells.
+DO $$
+BEGIN
+    IF (SELECT array_agg(attname::TEXT ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = 'lots_gavage'::regclass AND attnum > 0 AND NOT attisdropped)
+        = ARRAY['id', 'code_lot', 'site_code', 'gaveur_id', 'debut_lot', 'fin_lot', 'nb_canards', 'itm_moyen', 'statut']
+    THEN
+        COMMENT ON TABLE lots_gavage IS 'made by SQAL';
+    END IF;
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS sqal_migrations (
     version INTEGER PRIMARY KEY,
     name VARCHAR(200) NOT NULL,
@@ -881,6 +919,7 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13'),
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
-    (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93');
+    (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93'),
+    (51, 'lots', 'core', '5a7769f3a562cb5a35f9dd62d61a518be9738630177c46596acb5ba914a0a1de');
 
 COMMIT;

@@ -49,10 +49,12 @@ class LedgerKit:
 
     def put(self, count: int, *, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
         """Store samples of the lot and queue them, as ingest does."""
+        changes = dict(changes)
+        score = changes.pop("score", 0.8)
         rows = [
             sample_row(
                 START + timedelta(seconds=start + n),
-                0.8,
+                score,
                 **{"lot_id": self.lot_id, "sample_id": f"s{start + n}"} | changes,
             )
             for n in range(count)
@@ -65,6 +67,10 @@ class LedgerKit:
         with psycopg.connect(self.dsn) as connection:
             values = {"times": [row["time"] for row in rows], "sample_ids": [row["sample_id"] for row in rows]}
             connection.execute(QUERIES["ledger_enqueue_samples"], values)
+
+    def remembered(self) -> str:
+        """The file that remembers the newest checkpoint."""
+        return Path(self.settings.checkpoint_file).read_text()
 
     def forget_checkpoint(self) -> None:
         """Remove the file that remembers the newest checkpoint."""
