@@ -26,7 +26,7 @@ function functions(table: object): readonly ((...given: never[]) => unknown)[] {
 }
 
 /** Words that are the same in both languages. */
-const SHARED = /^(product|language\.|theme\.auto|filters\.site|alerts\.severity\.info|grades\.(A|B|C)|heatmap\.unit|spectrum\.nir|kpi\.period|indices\.(title|volume)|reasons\.(limit|indices\.(score|volume))|card\.(score|lot))/;
+const SHARED = /^(product|language\.|theme\.auto|filters\.site|alerts\.severity\.info|grades\.(A|B|C)|heatmap\.unit|spectrum\.nir|kpi\.period|indices\.(title|volume)|reasons\.(limit|indices\.(score|volume))|card\.(score|lot)|nav\.(label|sites|lots|admin)|sites\.(title|site)|lots\.(title|lot|itm|unnamed)|inspect\.lot|devices\.(site|agent)|admin\.title|history\.indices\.volume|alertsPage\.found)/;
 
 describe('the two languages', () => {
   const fr = leaves(TEXTS.fr);
