@@ -71,7 +71,7 @@ export function AlertRow({ alert, siteCode }: AlertRowProps) {
       </span>
       <span className="alert-action">
         {alert.sampleId !== null && (
-          <Link to={pathOf('sample', alert.sampleId)} testId="see-sample" label={`${t.alertsPage.sample}, ${title}, ${where}`}>
+          <Link to={pathOf('sample', alert.sampleId)} testId="see-sample" label={`${t.alertsPage.sample}${t.colon}${title}, ${where}`}>
             {t.alertsPage.sample}
           </Link>
         )}

@@ -37,13 +37,12 @@ export function Nav() {
           className="nav-link"
           isCurrent={page === name}
           testId={`nav-${name}`}
-          {...(name === 'alerts' && pending > 0 ? { label: `${t.nav.alerts}, ${t.nav.pending(pending)}` } : {})}
         >
           <Icon page={name} />
           <span>{t.nav[name]}</span>
           {name === 'alerts' && pending > 0 && (
-            <span className="nav-count" aria-hidden="true">
-              {pending}
+            <span className="nav-count">
+              {pending} <span className="visually-hidden">{t.nav.pending}</span>
             </span>
           )}
         </Link>

@@ -33,7 +33,7 @@ export function Verdict({ testId, fusion }: { readonly testId: string; readonly 
 }
 
 /** Why the grade was given, what to do, and what made the measurement less certain. */
-export function Reasons({ fusion }: { readonly fusion: FusionResult }) {
+export function Reasons({ fusion, shownMax = REASONS_SHOWN }: { readonly fusion: FusionResult; readonly shownMax?: number }) {
   const { t, language } = useTexts();
   const said = fusion.reasons.map((reason) => reason.code);
   const doubts = [...fusion.reasons.filter(isDoubt), ...fusion.flags.filter((code) => !said.includes(code)).map(plainReason)];
@@ -49,8 +49,8 @@ export function Reasons({ fusion }: { readonly fusion: FusionResult }) {
             {t.grades[fusion.grade]}
             {t.colon}
           </strong>
-          {words.slice(0, REASONS_SHOWN).join(t.separator)}
-          {words.length > REASONS_SHOWN && <span className="quiet"> {t.card.more(words.length - REASONS_SHOWN)}</span>}
+          {words.slice(0, shownMax).join(t.separator)}
+          {words.length > shownMax && <span className="quiet"> {t.card.more(words.length - shownMax)}</span>}
         </>
       )}
       {advice !== null && <strong className="advice">{advice}</strong>}

@@ -13,7 +13,7 @@ export const enPages: typeof frPages = {
     lots: 'Lots',
     devices: 'Devices',
     admin: 'Admin',
-    pending: (count: number) => `${count} to handle`,
+    pending: 'to handle',
   },
   query: {
     loading: 'Loading…',

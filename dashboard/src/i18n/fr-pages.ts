@@ -11,7 +11,7 @@ export const frPages = {
     lots: 'Lots',
     devices: 'Capteurs',
     admin: 'Admin',
-    pending: (count: number) => `${count} à traiter`,
+    pending: 'à traiter',
   },
   query: {
     loading: 'Chargement…',

@@ -50,7 +50,7 @@ export default function Piece({ sample, recent }: PieceProps) {
   return (
     <article className="piece" data-testid="piece" data-sample={fusion.sampleId}>
       <Verdict testId={`piece-grade-${fusion.sampleId}`} fusion={fusion} />
-      <Reasons fusion={fusion} />
+      <Reasons fusion={fusion} shownMax={Infinity} />
       <div className="piece-pictures">
         <div>
           <Heatmap

@@ -74,7 +74,7 @@ export function Relief({ map }: { readonly map: HeatMap }) {
   return (
     <figure className="relief">
       <figcaption>
-        {t.inspect.relief} <span className="quiet">{t.inspect.reliefHint}</span>
+        {t.inspect.relief} <span className="quiet">· {t.inspect.reliefHint}</span>
       </figcaption>
       <canvas
         ref={canvas}

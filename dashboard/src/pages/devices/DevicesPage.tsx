@@ -27,7 +27,20 @@ function useStateWords(deviceId: string): { readonly words: string; readonly isG
   return { words: t.devices.states[state], isGone: state === 'stopped' || state === 'lost' };
 }
 
-function DeviceRow({ device }: { readonly device: DeviceRecord }) {
+/** Columns that the server can't fill (yet) are left out: a row of dashes tells nothing. */
+interface Told {
+  readonly spool: boolean;
+  readonly clock: boolean;
+  readonly agent: boolean;
+}
+
+const toldBy = (devices: readonly DeviceRecord[]): Told => ({
+  spool: devices.some(({ spoolRows }) => spoolRows !== null),
+  clock: devices.some(({ clock }) => clock !== null),
+  agent: devices.some(({ agent }) => agent !== null),
+});
+
+function DeviceRow({ device, told }: { readonly device: DeviceRecord; readonly told: Told }) {
   const { t, language } = useTexts();
   const { words, isGone } = useStateWords(device.id);
   const { clock } = device;
@@ -43,10 +56,14 @@ function DeviceRow({ device }: { readonly device: DeviceRecord }) {
         <span className={isGone ? 'state is-gone' : 'state'}>{words}</span>
       </td>
       <td data-label={t.devices.lastSeen}>{device.lastSeenMs === null ? NO_VALUE : <Moment ms={device.lastSeenMs} />}</td>
-      <td data-label={t.devices.spool}>{device.spoolRows === null ? NO_VALUE : t.devices.rows(decimal(device.spoolRows, language))}</td>
-      <td data-label={t.devices.clock}>{clockWords}</td>
+      {told.spool && (
+        <td data-label={t.devices.spool}>
+          {device.spoolRows === null ? NO_VALUE : t.devices.rows(decimal(device.spoolRows, language))}
+        </td>
+      )}
+      {told.clock && <td data-label={t.devices.clock}>{clockWords}</td>}
       <td data-label={t.devices.firmware}>{device.firmware ?? NO_VALUE}</td>
-      <td data-label={t.devices.agent}>{device.agent ?? NO_VALUE}</td>
+      {told.agent && <td data-label={t.devices.agent}>{device.agent ?? NO_VALUE}</td>}
     </tr>
   );
 }
@@ -55,7 +72,16 @@ function Fleet({ devices }: { readonly devices: readonly DeviceRecord[] }) {
   const { t } = useTexts();
   const words = t.devices;
   if (devices.length === 0) return <Empty>{t.states.noDevicesBody}</Empty>;
-  const heads = [words.site, words.state, words.lastSeen, words.spool, words.clock, words.firmware, words.agent];
+  const told = toldBy(devices);
+  const heads = [
+    words.site,
+    words.state,
+    words.lastSeen,
+    ...(told.spool ? [words.spool] : []),
+    ...(told.clock ? [words.clock] : []),
+    words.firmware,
+    ...(told.agent ? [words.agent] : []),
+  ];
   return (
     <Panel title={words.title}>
       <table className="table">
@@ -71,7 +97,7 @@ function Fleet({ devices }: { readonly devices: readonly DeviceRecord[] }) {
         </thead>
         <tbody>
           {devices.map((device) => (
-            <DeviceRow key={device.id} device={device} />
+            <DeviceRow key={device.id} device={device} told={told} />
           ))}
         </tbody>
       </table>

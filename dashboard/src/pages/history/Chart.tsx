@@ -45,19 +45,27 @@ interface ChartProps {
   readonly label: string;
   readonly series: readonly Series[];
   readonly period: Period;
+  readonly bounds: readonly [number, number];
   /** Whether single measurements are drawn, and so as dots. */
   readonly isRaw: boolean;
   readonly onZoom: (period: Period) => void;
 }
 
-function optionsOf(host: HTMLElement, { series, period, isRaw, onZoom }: ChartProps, language: Language): uPlot.Options {
+/** The values with a little room, within what is possible; without values, something to draw. */
+function axisRange(low: number | null, high: number | null, [least, most]: readonly [number, number]): [number, number] {
+  const [from, to] = [low ?? least, high ?? Math.min(most, least + 1)];
+  const room = Math.max((to - from) * 0.1, Math.abs(to) * 0.02, 0.01);
+  return [Math.max(least, from - room), Math.min(most, to + room)];
+}
+
+function optionsOf(host: HTMLElement, { series, period, bounds, isRaw, onZoom }: ChartProps, language: Language): uPlot.Options {
   const spanS = (period.endMs - period.startMs) / 1_000;
   const time = (seconds: number | null) => (seconds === null ? '' : momentOf(seconds * 1_000, Date.now(), language));
   return {
     width: host.clientWidth,
     height: HEIGHT_PX,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), 'Europe/Paris'),
-    scales: { x: { time: true, range: [period.startMs / 1_000, period.endMs / 1_000] } },
+    scales: { x: { time: true, range: [period.startMs / 1_000, period.endMs / 1_000] }, y: { range: (_, low, high) => axisRange(low, high, bounds) } },
     cursor: { drag: { x: true, y: false, dist: DRAG_MIN_PX, setScale: false } },
     axes: [
       axis(host, (ticks) => tickWords(ticks, spanS, language)),

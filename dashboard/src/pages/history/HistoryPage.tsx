@@ -10,7 +10,7 @@ import { useTexts } from '../../i18n';
 import { usePreferences } from '../../stores/preferences';
 import { Chart } from './Chart';
 import { saveCsv, savePng } from './save';
-import { INDICES, type Index, type Series } from './series';
+import { BOUNDS, INDICES, type Index, type Series } from './series';
 import { SummaryTable } from './SummaryTable';
 import { isNear, PERIOD_BEFORE, RAW_MAX, useSeries, type Other } from './useSeries';
 
@@ -95,7 +95,14 @@ function Picture({ index, period, series, isTruncated, onZoom }: PictureProps) {
         <span data-testid="level">{isRaw ? t.history.raw : t.history.hourly}</span> · {t.history.hint}{' '}
         {isTruncated && t.history.truncated(decimal(RAW_MAX, language))}
       </p>
-      <Chart label={t.history.chart(t.history.indices[index])} series={series} period={period} isRaw={isRaw} onZoom={onZoom} />
+      <Chart
+        label={t.history.chart(t.history.indices[index])}
+        series={series}
+        period={period}
+        bounds={BOUNDS[index]}
+        isRaw={isRaw}
+        onZoom={onZoom}
+      />
       <SummaryTable series={series} />
       <p className="actions">
         <button
@@ -174,7 +181,7 @@ export default function HistoryPage() {
   const deviceId = chosen ?? devices[0]?.id ?? null;
   const [index, setIndex] = useState<Index>('score');
   const [other, setOther] = useState<Other>(null);
-  const [period, setPeriod] = useState(() => lasting(DAY_MS));
+  const [period, setPeriod] = useState(() => lasting(HOUR_MS));
   const { query, series, isRawOnly } = useSeries({ index, period, deviceId, other, nameBefore: t.history.before });
   return (
     <Page title={t.history.title}>

@@ -5,6 +5,18 @@ import type { JoinedSample } from '../../domain/types';
 export const INDICES = ['score', 'compliance', 'freshness', 'volume', 'uniformity', 'oxidation', 'fatQuality', 'mass'] as const;
 export type Index = (typeof INDICES)[number];
 
+/** Between which values an index can lie; the axis shows nothing beyond. */
+export const BOUNDS: Readonly<Record<Index, readonly [number, number]>> = {
+  score: [0, 100],
+  compliance: [0, 100],
+  freshness: [0, 1],
+  volume: [0, Infinity],
+  uniformity: [0, 1],
+  oxidation: [0, 1],
+  fatQuality: [0, 1],
+  mass: [0, Infinity],
+};
+
 export interface Point {
   readonly atMs: number;
   readonly value: number;

@@ -39,6 +39,12 @@ export function Scatter({ lots }: { readonly lots: readonly Lot[] }) {
             {decimal(itm, language, 2)}
           </text>
         ))}
+        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 12} textAnchor="middle">
+          {t.lots.itm}
+        </text>
+        <text x={0} y={10}>
+          {t.sites.score}
+        </text>
         {line !== null && <line className="scatter-line" x1={x(low)} x2={x(high)} y1={at(low)} y2={at(high)} />}
         {points.map(({ lot, itm, value }) => (
           <circle key={lot.id} className={`scatter-dot ${gradeClass(lot.majority)}`} cx={x(itm)} cy={y(value)} r={7}>
