@@ -10,6 +10,7 @@ import './styles/charts.css';
 import './styles/card.css';
 import './styles/alerts.css';
 import './styles/pages.css';
+import './styles/figures.css';
 import './styles/inspect.css';
 import './styles/wall.css';
 
