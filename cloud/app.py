@@ -124,7 +124,17 @@ def create_app(
 
     app = Litestar(
         route_handlers=[
-            _api(), traceability(settings), livez, readyz, metrics, sensors, realtime, mqtt, docs, docs_start, page
+            _api(),
+            traceability(settings),
+            livez,
+            readyz,
+            metrics,
+            sensors,
+            realtime,
+            mqtt,
+            docs,
+            docs_start,
+            page,
         ],
         dependencies={
             name: Provide(_giver(getattr(parts, name)), sync_to_thread=False) for name in Parts.__dataclass_fields__

@@ -42,7 +42,7 @@ async function request(path: string, method: 'GET' | 'POST'): Promise<Response> 
   return response;
 }
 
-async function call<T>(path: string, read: Reader<T>, method: 'GET' | 'POST' = 'GET'): Promise<Answer<T>> {
+export async function call<T>(path: string, read: Reader<T>, method: 'GET' | 'POST' = 'GET'): Promise<Answer<T>> {
   const response = await request(path, method);
   const date = Date.parse(response.headers.get('Date') ?? '');
   try {
@@ -54,7 +54,7 @@ async function call<T>(path: string, read: Reader<T>, method: 'GET' | 'POST' = '
   }
 }
 
-const within =
+export const within =
   <T>(key: string, read: Reader<T>): Reader<T> =>
   (value, path) =>
     read(fields(value, path)[key], `${path}.${key}`);

@@ -93,7 +93,16 @@ describe('the store', () => {
   });
 
   it('keeps a bounded history, each sample once, in order of measurement', () => {
-    const entry = (at: number): HistoryEntry => ({ sampleId: `s${at}`, measuredAtMs: at, grade: 'A', score: 0.8, nearestMm: 1, farthestMm: 2 });
+    const { sample } = joined(new SampleJoiner(), 'any');
+    const entry = (at: number): HistoryEntry => ({
+      sampleId: `s${at}`,
+      measuredAtMs: at,
+      grade: 'A',
+      score: 0.8,
+      nearestMm: 1,
+      farthestMm: 2,
+      sample,
+    });
     const later = Array.from({ length: HISTORY_MAX }, (_, index) => entry(index + 10));
     const merged = mergeHistory(later, [entry(5), entry(12), entry(99)]);
     expect(merged).toHaveLength(HISTORY_MAX);

@@ -9,11 +9,17 @@ import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WAIT_S = 15.0
+# The page's own development dependency; its text is handed in, for the page's security policy loads nothing foreign.
+AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_SERIOUS = """axe.run().then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`))"""
 # What Chromium says of a server that cannot be reached, or that answers with an error while it starts.
 NETWORK_COMPLAINT = re.compile(r"WebSocket connection to|Failed to load resource|net::ERR_")
 
@@ -106,6 +112,27 @@ class LivePage:
     def choose_device(self, device_id: str) -> None:
         """Show one device only; an empty text shows all."""
         self.by_id("device-filter").select_option(device_id)
+
+    def go(self, page: str) -> None:
+        """Follow the navigation to a page (`live`, `sites`, `history` …) and wait until it has its answers."""
+        self.by_id(f"nav-{page}").click()
+        expect(self.by_id(f"nav-{page}")).to_have_attribute("aria-current", "page", timeout=WAIT_S * 1000)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until nothing on the page is loading, and fail where an answer could not be had."""
+        expect(self.page.locator("main [aria-busy], main.page > [role=status]")).to_have_count(0, timeout=WAIT_S * 1000)
+        expect(self.by_id("query-error")).to_have_count(0)
+
+    def accessibility_faults(self) -> list[str]:
+        """Return what axe-core finds serious or critical in the page as it is now."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text())
+        return self.page.evaluate(AXE_SERIOUS)
+
+    def overflow_px(self) -> int:
+        """Return by how many pixels the page is wider than its window."""
+        return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
     @contextmanager
     def outage(self) -> Generator[None]:

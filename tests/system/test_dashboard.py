@@ -1,12 +1,15 @@
 """The live page in the system's Chromium against a whole running line, as a person uses it."""
 
 import pytest
+from playwright.sync_api import expect
 
 from sqal.demo.line import SERVE
 from tests.kit.fix_line import LineUnderTest
 from tests.kit.page import open_live_page
 
 pytestmark = pytest.mark.timeout(240)
+
+PAGES = ("live", "sites", "history", "alerts", "lots", "devices", "admin")
 
 
 def test_a_new_sample_and_an_alert_appear_and_the_page_survives_the_server(shared_line: LineUnderTest):
@@ -41,5 +44,66 @@ def test_nothing_overflows_on_a_phone_or_a_wall(shared_line: LineUnderTest, widt
     with open_live_page(shared_line.line.plan.url, width_px=width_px, dark=True) as live:
         live.wait_card("ESP32_LL_01")
         live.sample_id("ESP32_LL_01")
-        overflow = live.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0
+        assert live.overflow_px() <= 0
+        for page in PAGES[1:]:
+            live.go(page)
+            assert live.overflow_px() <= 0, page
+
+
+@pytest.mark.parametrize(("language", "dark"), [("fr", False), ("en", True)])
+def test_every_page_answers_and_has_no_serious_fault_of_access(
+    shared_line: LineUnderTest, language: str, *, dark: bool
+):
+    with open_live_page(shared_line.line.plan.url, dark=dark) as live:
+        live.choose_language(language)
+        live.wait_card("ESP32_LL_01")
+        live.sample_id("ESP32_LL_01")
+        for page in PAGES:
+            live.go(page)
+            assert live.accessibility_faults() == [], page
+
+
+def test_a_piece_is_frozen_compared_and_resumed_without_a_hole(shared_line: LineUnderTest):
+    with open_live_page(shared_line.line.plan.url) as live:
+        live.wait_next_sample("ESP32_LL_01", live.sample_id("ESP32_LL_01"))
+        strip = live.wait_card("ESP32_LL_01").get_by_test_id("strip-piece")
+        strip.last.click()
+        piece = live.by_id("piece")
+        frozen = piece.get_attribute("data-sample")
+        live.wait_next_sample("ESP32_LL_01", live.sample_id("ESP32_LL_01"))
+        assert piece.get_attribute("data-sample") == frozen
+        live.page.keyboard.press("ArrowLeft")
+        expect(piece).not_to_have_attribute("data-sample", frozen or "")
+        live.page.keyboard.press("ArrowRight")
+        live.by_id("piece-compare").click()
+        expect(piece).to_have_count(2)
+        assert live.accessibility_faults() == []
+        live.page.keyboard.press("Escape")
+        expect(piece).to_have_count(0)
+        ids = [each.get_attribute("data-sample") for each in strip.all()]
+        assert frozen in ids, "what came while the piece was looked at follows it in the strip"
+        assert ids.index(frozen) < len(ids) - 1
+
+
+def test_a_stranger_finds_the_weakest_site_and_the_piece_behind_an_alert(shared_line: LineUnderTest):
+    with open_live_page(shared_line.line.plan.url) as live:
+        live.wait_alert(timeout_s=60)
+        live.go("sites")
+        live.by_id("site-table").locator("tbody a").first.click()
+        live.settle()
+        expect(live.by_id("page-title")).to_contain_text("Site")
+        live.go("alerts")
+        live.by_id("see-sample").first.click()
+        expect(live.by_id("piece")).to_be_visible(timeout=15_000)
+        live.page.go_back()
+        row = live.alerts().first
+        alert = row.get_attribute("data-alert-id") or ""
+        live.acknowledge(alert)
+        live.by_id("state-done").click()
+        live.page.locator(f'[data-testid="alert-row"][data-alert-id="{alert}"]').wait_for(timeout=15_000)
+        live.go("history")
+        live.by_id("summary").wait_for(timeout=15_000)
+        live.by_id("compare-with").select_option("@before")
+        with live.page.expect_download() as download:
+            live.by_id("csv").click()
+        assert download.value.path().read_text(encoding="utf-8-sig").startswith('time,"ESP32_')

@@ -3,6 +3,8 @@ import { alertWords } from '../domain/wording';
 import { decimal, momentOf, utc } from '../format';
 import { useTexts } from '../i18n';
 import { useAlerts } from '../stores/alerts';
+import { Link } from '../router/Link';
+import { pathOf } from '../router/route';
 import { usePreferences } from '../stores/preferences';
 import { useMinute } from './useNow';
 
@@ -68,6 +70,11 @@ export function AlertRow({ alert, siteCode }: AlertRowProps) {
         {alert.occurrences > 1 && <span className="quiet"> {t.alerts.times(decimal(alert.occurrences, language))}</span>}
       </span>
       <span className="alert-action">
+        {alert.sampleId !== null && (
+          <Link to={pathOf('sample', alert.sampleId)} testId="see-sample" label={`${t.alertsPage.sample}${t.colon}${title}, ${where}`}>
+            {t.alertsPage.sample}
+          </Link>
+        )}
         <Acknowledge alert={alert} subject={`${title}, ${where}`} />
       </span>
     </li>

@@ -12,7 +12,8 @@ const ROWS_MAX = 50;
 
 type View = 'pending' | 'all';
 
-function Operator() {
+/** Who acknowledges: asked once, kept in this browser. */
+export function Operator() {
   const { t } = useTexts();
   const operator = usePreferences((state) => state.operator);
   const setOperator = usePreferences((state) => state.setOperator);

@@ -1,19 +1,15 @@
-import { isDoubt, plainReason, reasonText } from '../domain/wording';
 import type { Device, FusionResult } from '../domain/types';
-import { age, percent, plusMinus, score, timeOfDay, utc } from '../format';
+import { age, timeOfDay, utc } from '../format';
 import { useTexts } from '../i18n';
 import { ageMs, STALE_AFTER_MS } from '../live/freshness';
 import { useFleet } from '../stores/fleet';
 import { useLive, type Arrival, type HistoryEntry } from '../stores/live';
-import { GradeBadge } from './GradeBadge';
 import { GradeStrip } from './GradeStrip';
 import { Heatmap } from './Heatmap';
 import { IndexList } from './IndexList';
 import { Spectrum } from './Spectrum';
 import { useNow } from './useNow';
-
-/** What decided the grade and the two gravest causes; the others are one hover away, so that cards keep their height. */
-const REASONS_SHOWN = 3;
+import { Reasons, Verdict } from './Verdict';
 
 const NO_HISTORY: readonly HistoryEntry[] = [];
 
@@ -26,57 +22,6 @@ function DataAge({ arrival }: { readonly arrival: Arrival }) {
     <span className={isStale ? 'data-age is-stale' : 'data-age'} data-testid="data-age">
       {words}
     </span>
-  );
-}
-
-function Verdict({ device, fusion }: { readonly device: Device; readonly fusion: FusionResult }) {
-  const { t, language } = useTexts();
-  return (
-    <div className="verdict">
-      <p className="score">
-        <span className="visually-hidden">{t.card.score} </span>
-        <span className="score-value">{score(fusion.score.value, language)}</span>
-        <span className="score-scale">
-          / 100 <span className="uncertainty">{plusMinus(fusion.score, language, 1, 100)}</span>
-        </span>
-      </p>
-      <div className="verdict-grade">
-        <GradeBadge grade={fusion.grade} testId={`grade-${device.id}`} />
-        {fusion.gradeProbability !== null && (
-          <span className="quiet">{t.card.probability(percent(fusion.gradeProbability * 100, language, 0))}</span>
-        )}
-      </div>
-    </div>
-  );
-}
-
-function Reasons({ fusion }: { readonly fusion: FusionResult }) {
-  const { t, language } = useTexts();
-  const said = fusion.reasons.map((reason) => reason.code);
-  const doubts = [...fusion.reasons.filter(isDoubt), ...fusion.flags.filter((code) => !said.includes(code)).map(plainReason)];
-  const words = fusion.reasons.filter((reason) => !isDoubt(reason)).map((reason) => reasonText(reason, t, language));
-  return (
-    <p className="reasons" title={words.join(t.separator)}>
-      {words.length === 0 ? (
-        <span className="quiet">{t.reasons.none}</span>
-      ) : (
-        <>
-          <strong>
-            {t.grades[fusion.grade]}
-            {t.colon}
-          </strong>
-          {words.slice(0, REASONS_SHOWN).join(t.separator)}
-          {words.length > REASONS_SHOWN && <span className="quiet"> {t.card.more(words.length - REASONS_SHOWN)}</span>}
-        </>
-      )}
-      {doubts.length > 0 && (
-        <span className="flags">
-          {t.card.flags}
-          {t.colon}
-          {doubts.map((doubt) => reasonText(doubt, t, language)).join(t.separator)}
-        </span>
-      )}
-    </p>
   );
 }
 
@@ -134,12 +79,12 @@ export function DeviceCard({ device }: { readonly device: Device }) {
       </header>
       {isComplete ? (
         <div className="card-body">
-          <Verdict device={device} fusion={fusion} />
+          <Verdict testId={`grade-${device.id}`} fusion={fusion} />
           <Reasons fusion={fusion} />
           <Heatmap tof={tof} recent={history} />
           <IndexList tof={tof} spectral={spectral} />
           <Spectrum spectral={spectral} />
-          <GradeStrip entries={history} />
+          <GradeStrip deviceId={device.id} entries={history} />
           <CardFoot device={device} fusion={fusion} arrival={arrival} />
         </div>
       ) : (

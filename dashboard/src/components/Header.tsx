@@ -1,6 +1,8 @@
 import { useTexts } from '../i18n';
 import { usePreferences } from '../stores/preferences';
 import { ConnectionState } from './ConnectionState';
+import { LiveSwitches } from './LiveSwitches';
+import { Nav } from './Nav';
 import { Segmented } from './Segmented';
 
 export function Header() {
@@ -21,7 +23,9 @@ export function Header() {
         </div>
       </div>
       <ConnectionState />
+      <Nav />
       <div className="switches">
+        <LiveSwitches />
         <Segmented
           label={t.theme.label}
           value={theme}

@@ -54,28 +54,55 @@ function Legend({ map }: { readonly map: HeatMap }) {
   );
 }
 
+/** Where an arrow key leads from a zone; null for any other key. */
+export function zoneAfter(zone: number | null, key: string): number | null {
+  const [row, column] = [Math.floor((zone ?? 0) / SIDE), (zone ?? 0) % SIDE];
+  const within = (value: number) => Math.min(SIDE - 1, Math.max(0, value));
+  if (zone === null) return key.startsWith('Arrow') ? 0 : null;
+  if (key === 'ArrowUp') return within(row - 1) * SIDE + column;
+  if (key === 'ArrowDown') return within(row + 1) * SIDE + column;
+  if (key === 'ArrowLeft') return row * SIDE + within(column - 1);
+  return key === 'ArrowRight' ? row * SIDE + within(column + 1) : null;
+}
+
 interface HeatmapProps {
   readonly tof: TofReading;
   readonly recent: readonly HistoryEntry[];
+  /** Tells which zone is pointed at; with it, the map is also read by arrow keys. */
+  readonly onZone?: (zone: number) => void;
 }
 
 /** The piece as the time-of-flight sensor sees it; the pointer reads single zones. */
-export const Heatmap = memo(function Heatmap({ tof, recent }: HeatmapProps) {
+export const Heatmap = memo(function Heatmap({ tof, recent, onZone }: HeatmapProps) {
   const localised = useTexts();
   const [zone, setZone] = useState<number | null>(null);
   const hatch = useId();
   const map = heatMap(tof, recent);
+  const point = (next: number | null) => {
+    setZone(next);
+    if (next !== null) onZone?.(next);
+  };
   const title = map.mode === 'height' ? localised.t.heatmap.heightTitle : localised.t.heatmap.distanceTitle;
   return (
     <figure className="heatmap">
-      <figcaption>{zone === null ? title : zoneLabel(zone, map, localised)}</figcaption>
+      <figcaption aria-live={onZone === undefined ? undefined : 'polite'}>
+        {zone === null ? title : zoneLabel(zone, map, localised)}
+      </figcaption>
       <svg
         viewBox={`0 0 ${SIDE * CELL} ${SIDE * CELL}`}
         role="img"
         aria-label={`${title}. ${summary(map, localised)}`}
         shapeRendering="crispEdges"
+        tabIndex={onZone === undefined ? undefined : 0}
+        onKeyDown={(event) => {
+          const next = onZone === undefined ? null : zoneAfter(zone, event.key);
+          if (next === null) return;
+          event.preventDefault();
+          event.stopPropagation();
+          point(next);
+        }}
         onPointerMove={(event) => {
-          setZone(zoneAt(event));
+          point(zoneAt(event));
         }}
         onPointerLeave={() => {
           setZone(null);

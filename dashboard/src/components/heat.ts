@@ -6,6 +6,8 @@ import type { HistoryEntry } from '../stores/live';
 const RAMP = ['#0b2545', '#24406b', '#475a78', '#6d7680', '#94927c', '#beb06b', '#e6d05a', '#fff2a8'];
 const ROUND_TO_MM = 10;
 
+type Extent = Pick<HistoryEntry, 'nearestMm' | 'farthestMm'>;
+
 export interface HeatScale {
   readonly lowMm: number;
   readonly highMm: number;
@@ -28,7 +30,7 @@ const roundDown = (value: number): number => Math.floor(value / ROUND_TO_MM) * R
 const roundUp = (value: number): number => Math.ceil(value / ROUND_TO_MM) * ROUND_TO_MM;
 
 /** The scale spans the recent measurements, not the single frame: colours keep their meaning from piece to piece. */
-export function heatMap(tof: TofReading, recent: readonly HistoryEntry[]): HeatMap {
+export function heatMap(tof: TofReading, recent: readonly Extent[]): HeatMap {
   const distances = tof.distanceMm.flat();
   const nearFar = extremes([...distances, ...recent.flatMap((entry) => [entry.nearestMm, entry.farthestMm])]);
   const [nearestMm, farthestMm] = nearFar ?? [0, 0];
@@ -41,12 +43,14 @@ export function heatMap(tof: TofReading, recent: readonly HistoryEntry[]): HeatM
   return { mode: 'height', zonesMm, scale: { lowMm: 0, highMm: Math.max(roundUp(belt - nearestMm), ROUND_TO_MM) } };
 }
 
-/** Colour of one zone: high above the belt is light, far from the sensor is dark. */
-export function zoneColour(valueMm: number, { mode, scale }: HeatMap): string {
+/** How high a zone stands within the scale: 0 is the belt or the farthest, 1 the highest. */
+export function riseOf(valueMm: number, { mode, scale }: HeatMap): number {
   const share = (valueMm - scale.lowMm) / (scale.highMm - scale.lowMm);
-  const height = Math.min(1, Math.max(0, mode === 'height' ? share : 1 - share));
-  return mix(height * (RAMP.length - 1));
+  return Math.min(1, Math.max(0, mode === 'height' ? share : 1 - share));
 }
+
+/** Colour of one zone: high above the belt is light, far from the sensor is dark. */
+export const zoneColour = (valueMm: number, map: HeatMap): string => mix(riseOf(valueMm, map) * (RAMP.length - 1));
 
 function mix(position: number): string {
   const below = Math.min(Math.floor(position), RAMP.length - 2);

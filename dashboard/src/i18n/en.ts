@@ -1,9 +1,11 @@
 /** The texts of the page in English. `Texts` makes a missing or extra key an error of compilation. */
+import { enPages } from './en-pages';
 import type { Texts } from './fr';
 
 const many = (count: number, one: string, more: string): string => `${count} ${count === 1 ? one : more}`;
 
 export const en: Texts = {
+  ...enPages,
   product: 'SQAL',
   /** Between a name and what is said of it. */
   colon: ': ',

@@ -1,9 +1,12 @@
 /** The texts of the page in French: the table that the other languages must match, key by key. */
 
+import { frPages } from './fr-pages';
+
 /** French counts zero and one as singular. */
 const many = (count: number, one: string, more: string): string => `${count} ${count < 2 ? one : more}`;
 
 export const fr = {
+  ...frPages,
   product: 'SQAL',
   /** Between a name and what is said of it. */
   colon: '\u00a0: ',

@@ -4,7 +4,7 @@
  * The three `latest…` maps of a device always hold parts of one and the same sample: they change together, in one update.
  */
 import { create } from 'zustand';
-import type { FusionResult, Grade, SpectralReading, TofReading } from '../domain/types';
+import type { FusionResult, Grade, JoinedSample, SpectralReading, TofReading } from '../domain/types';
 import type { ArrivedSample } from '../live/joiner';
 
 /** Grades shown in a card's strip, and the span over which the height scale is held steady. */
@@ -17,6 +17,8 @@ export interface HistoryEntry {
   readonly score: number;
   readonly nearestMm: number | null;
   readonly farthestMm: number | null;
+  /** The whole measurement, to be looked at when a person stops at it. */
+  readonly sample: JoinedSample;
 }
 
 /** When the shown sample came, on the page's monotonic clock, and how old it was then. */
@@ -44,6 +46,7 @@ function entryOf({ sample, measuredAtMs }: ArrivedSample): HistoryEntry {
     score: sample.fusion.score.value,
     nearestMm: distances.length === 0 ? null : Math.min(...distances),
     farthestMm: distances.length === 0 ? null : Math.max(...distances),
+    sample,
   };
 }
 

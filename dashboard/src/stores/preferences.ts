@@ -14,6 +14,10 @@ export interface Preferences {
   readonly language: Language;
   readonly theme: Theme;
   readonly operator: string;
+  /** Whether new critical alerts ring. */
+  readonly isSoundOn: boolean;
+  /** The view for a screen on the wall: few things, readable at 5 m. */
+  readonly isWall: boolean;
   readonly siteCode: string | null;
   readonly deviceId: string | null;
 }
@@ -22,6 +26,8 @@ export interface PreferencesState extends Preferences {
   readonly setLanguage: (language: Language) => void;
   readonly setTheme: (theme: Theme) => void;
   readonly setOperator: (operator: string) => void;
+  readonly setSound: (isSoundOn: boolean) => void;
+  readonly setWall: (isWall: boolean) => void;
   readonly setSite: (siteCode: string | null) => void;
   readonly setDevice: (deviceId: string | null) => void;
 }
@@ -47,6 +53,8 @@ export function readPreferences(storage: Pick<Storage, 'getItem'> | null, search
     language: LANGUAGES.find((language) => language === (query.get('lang') ?? kept['language'])) ?? 'fr',
     theme: THEMES.find((theme) => theme === kept['theme']) ?? 'auto',
     operator: typeof kept['operator'] === 'string' ? kept['operator'].slice(0, OPERATOR_LENGTH_MAX) : '',
+    isSoundOn: kept['isSoundOn'] === true,
+    isWall: query.has('wall'),
     siteCode: query.get('site') ?? null,
     deviceId: query.get('device') ?? null,
   };
@@ -61,19 +69,20 @@ function browserStorage(): Storage | null {
 }
 
 function remember(state: Preferences): void {
-  const { language, theme, operator } = state;
+  const { language, theme, operator, isSoundOn } = state;
   try {
-    browserStorage()?.setItem(KEY, JSON.stringify({ language, theme, operator }));
+    browserStorage()?.setItem(KEY, JSON.stringify({ language, theme, operator, isSoundOn }));
   } catch {
     // A full or forbidden storage costs the memory of a choice, nothing else.
   }
 }
 
 /** The address without and with the filters. */
-export function searchOf(filters: Pick<Preferences, 'siteCode' | 'deviceId'>): string {
+export function searchOf(filters: Pick<Preferences, 'siteCode' | 'deviceId'> & { readonly isWall?: boolean }): string {
   const query = new URLSearchParams();
   if (filters.siteCode !== null) query.set('site', filters.siteCode);
   if (filters.deviceId !== null) query.set('device', filters.deviceId);
+  if (filters.isWall === true) query.set('wall', '1');
   return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
@@ -89,6 +98,12 @@ export const usePreferences = create<PreferencesState>()((set) => ({
   },
   setOperator: (operator) => {
     set({ operator: operator.slice(0, OPERATOR_LENGTH_MAX) });
+  },
+  setSound: (isSoundOn) => {
+    set({ isSoundOn });
+  },
+  setWall: (isWall) => {
+    set({ isWall });
   },
   setSite: (siteCode) => {
     set({ siteCode, deviceId: null });

@@ -2,6 +2,7 @@
 import { AlertsPanel } from '../../components/AlertsPanel';
 import { DeviceCard } from '../../components/DeviceCard';
 import { FilterBar } from '../../components/FilterBar';
+import { InspectDialog } from '../../components/InspectDialog';
 import { KpiRow } from '../../components/KpiRow';
 import { CriticalNotice, ErrorNotice, LinksNotice, OfflineNotice } from '../../components/Notices';
 import { useShownDevices } from '../../components/useShown';
@@ -70,6 +71,7 @@ export function LivePage({ onReconnect, onRetry }: LivePageProps) {
         </section>
         <AlertsPanel />
       </div>
+      <InspectDialog />
     </main>
   );
 }
