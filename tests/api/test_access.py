@@ -87,9 +87,9 @@ async def test_every_route_for_every_role(closed: Closed) -> None:
     assert len(known) > 25
     for method, path, handler in known:
         if handler.opt.get("is_public"):
-            assert not path.startswith("/api/sqal") or path.rsplit("/", 1)[-1] in ("login", "logout", "{link:str}"), (
-                path
-            )
+            # logging in, and what outsiders must be able to check without asking anybody
+            ours = path.startswith("/api/sqal") and not path.startswith("/api/sqal/ledger/")
+            assert not ours or path.rsplit("/", 1)[-1] in ("login", "logout", "{link:str}"), path
             continue
         least = handler.opt.get("role", "viewer" if method == "GET" else "operator")
         url, body = filled(path), BODIES.get(f"{method} {path}", {})

@@ -154,7 +154,7 @@ def test_probe_tells_what_is_on_the_bus() -> None:
     found = json.loads(done.stdout)
     assert done.returncode == 0
     assert found["healthy"] is True
-    assert [each["chip"] for each in found["findings"] if each["healthy"]] == ["VL53L8CX/CH", "AS7341"]
+    assert [each["chip"] for each in found["findings"] if each["healthy"]] == ["VL53L8CH", "AS7341"]
 
 
 def test_probe_without_a_bus_is_a_sentence() -> None:
