@@ -7,7 +7,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -43,6 +43,7 @@ class Line:
     plan: Plan
     say: Callable[[str], None] = _silent
     quick: bool = False  # tests: the database need not survive a power cut
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])  # environment of the processes, over our own
     agents: bool = True  # False: nobody measures; a bench or a test sends by itself
     supervisor: Supervisor = field(init=False)
     broker_port: int = field(init=False)
@@ -189,6 +190,7 @@ class Line:
             "SQAL_API_PORT": str(self.plan.port),
             "SQAL_API_DEMO": "true",
         }
+        environment |= self.extra
         log = self.plan.data / "logs" / f"{name}.log"
         return spawn(name, command, log=log, stop_signal=signal.SIGTERM, environment=environment)
 
