@@ -58,7 +58,7 @@ pictures: $(VENV)/dev.ok tools page
 	$(BIN)/python -m docs.images.make
 
 bench: $(VENV)/dev.ok tools page
-	$(BIN)/python -m bench all
+	$(BIN)/python -m bench all --write
 
 lock: | $(UV)
 	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build pyproject.toml -o requirements/demo.txt

@@ -1,4 +1,4 @@
-"""`python -m bench NAME [--json] [--quick]`, `python -m bench all` writes docs/benchmarks.md."""
+"""`python -m bench NAME [--json] [--quick] [--write]`; `--write` puts the table into docs/benchmarks.md."""
 
 import argparse
 import importlib
@@ -15,8 +15,8 @@ NAMES = ("accuracy", "line", "sensors", "ingest")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Measured figures
 
-Written by `make bench` (`python -m bench all`) on {machine}, {day}. Two shared cores: medians and ratios carry over,
-absolute speeds do not. A target that is missed says so.
+Written by `make bench` (or `python -m bench NAME --write` for one section). Two shared cores: medians and ratios
+carry over, absolute speeds do not. A target that is missed says so.
 """
 
 
@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", choices=[*NAMES, "all"])
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: to see that it runs, not to quote")
     options = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for figures
@@ -34,16 +35,19 @@ def main() -> int:
     }
     everything = [figure for figures in found.values() for figure in figures]
     print(as_json(everything) if options.json else "\n\n".join(as_table(figures) for figures in found.values()))
-    if options.name == "all" and not options.quick:
-        PAGE.write_text(page(found))
+    if options.write and not options.quick:
+        old = PAGE.read_text() if PAGE.exists() else ""
+        PAGE.write_text(page(old, found))
     return 0
 
 
-def page(found: dict[str, list[Figure]]) -> str:
-    """docs/benchmarks.md."""
-    head = HEAD.format(machine=f"{platform.system()} {platform.machine()}", day=f"{datetime.now(UTC):%Y-%m-%d}")
-    parts = [f"## {name}\n\n`python -m bench {name}`\n\n{as_table(figures)}\n" for name, figures in found.items()]
-    return "\n".join([head, *parts])
+def page(old: str, found: dict[str, list[Figure]]) -> str:
+    """docs/benchmarks.md: `old` with the sections of `found` in place of its own, in the order of NAMES."""
+    kept = {section.partition("\n")[0].strip(): section for section in old.split("\n## ")[1:]}
+    where = f"{platform.system()} {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}"
+    for name, figures in found.items():
+        kept[name] = f"{name}\n\n`python -m bench {name}` on {where}\n\n{as_table(figures)}\n"
+    return "\n## ".join([HEAD, *(kept[name].rstrip("\n") + "\n" for name in NAMES if name in kept)])
 
 
 if __name__ == "__main__":
