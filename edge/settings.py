@@ -105,4 +105,4 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[s
 def _path(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str | Path):
         return Path(value)
-    raise NotImplementedError(kind)
+    raise TypeError(f"a setting of type {kind} cannot be read from the environment")
