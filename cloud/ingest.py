@@ -252,6 +252,7 @@ class Ingester:
         trim_at = loop.time()
         while True:
             self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
+            self._outbox_filled.set()  # what the API left there: recipes activated, alerts raised by hand
             if loop.time() >= trim_at:
                 trim_at = loop.time() + TRIM_S
                 trimmed = await self._use(
