@@ -1,7 +1,10 @@
 """Which alerts a sample or an event calls for, in words of the site's language. Pure."""
 
+from datetime import datetime
+
 from cloud.alerts import Observation, Occurrence
 from cloud.judge import EventFact, SampleFact
+from cloud.studies import REPORTS, STUDY_ALERTS, Broken, read_report, verdict_of, words
 from contract.bounds import Severity
 from contract.sample import Sample
 from quality.alerts import violations
@@ -16,6 +19,7 @@ EVENT_ALERTS: dict[str, tuple[Severity, str, str]] = {
     "sensor_fault": ("critical", "Défaut de capteur : {reason}", "Sensor fault: {reason}"),
     "gap": ("warning", "Mesures perdues : {reason}", "Measurements lost: {reason}"),
 }
+WATCHED_EVENTS = frozenset({*EVENT_ALERTS, *REPORTS})
 
 
 def is_good(sample: Sample) -> bool:
@@ -58,6 +62,8 @@ def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Lan
 def observation_of_event(fact: EventFact, *, language: Language) -> Observation | None:
     """Return what an event says about alerts; None for the many kinds that say nothing."""
     event = fact.event
+    if event.kind in REPORTS:
+        return _observation_of_report(fact, language)
     known = EVENT_ALERTS.get(event.kind)
     if known is None:
         return None
@@ -73,4 +79,42 @@ def observation_of_event(fact: EventFact, *, language: Language) -> Observation 
         sample_id=None,
         occurrences=[Occurrence(event.kind, severity, words, {"reason": reason})],
         keeps_the_rest=False,
+    )
+
+
+def observation_of_device(
+    device_id: str,
+    site_code: str,
+    line: str,
+    at: datetime,
+    *,
+    broken: Broken,
+    ended: frozenset[str],
+    language: Language,
+) -> Observation:
+    """What is known of a device beside its pieces: conditions that hold, and those that are over."""
+    return Observation(
+        device_id=device_id,
+        site_code=site_code,
+        line=line,
+        at=at,
+        lot_id=None,
+        sample_id=None,
+        occurrences=[
+            Occurrence(each, STUDY_ALERTS[each][0], words(each, parameters, language), parameters)
+            for each, parameters in broken.items()
+        ],
+        keeps_the_rest=False,
+        ended=ended,
+    )
+
+
+def _observation_of_report(fact: EventFact, language: Language) -> Observation | None:
+    report = read_report(fact.event)
+    if report is None:
+        return None
+    broken, ended = verdict_of(report)
+    place, at = fact.place, fact.event.timestamp
+    return observation_of_device(
+        fact.event.device_id, place.site_code, place.line, at, broken=broken, ended=ended, language=language
     )

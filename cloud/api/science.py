@@ -2,6 +2,8 @@
 
 from litestar import Router
 
+from cloud.api.calibrations import CalibrationsController
+from cloud.api.challenges import ChallengesController, ReferencesController
 from cloud.api.recipes import RecipesController
 
 
@@ -9,5 +11,5 @@ def science() -> Router:
     """All of it below `/api/sqal`."""
     return Router(
         path="/api/sqal",
-        route_handlers=[RecipesController],
+        route_handlers=[RecipesController, CalibrationsController, ReferencesController, ChallengesController],
     )
