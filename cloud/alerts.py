@@ -38,7 +38,11 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one sample or event of a device says about its alerts."""
+    """What one sample or event of a device says about its alerts.
+
+    keeps_the_rest: whether rules that are not in `occurrences` are thereby kept; judged: only these of them, None for
+    all. returns_at_once: nothing flaps here, one good look is enough.
+    """
 
     device_id: str
     site_code: str
@@ -47,7 +51,13 @@ class Observation:
     lot_id: int | None
     sample_id: str | None
     occurrences: Sequence[Occurrence]
-    keeps_the_rest: bool = True  # whether rules that are not in `occurrences` are thereby kept
+    keeps_the_rest: bool = True
+    judged: frozenset[str] | None = None
+    returns_at_once: bool = False
+
+    def judges(self, alert_type: str) -> bool:
+        """Whether the absence of a violation of this rule is news."""
+        return self.keeps_the_rest and (self.judged is None or alert_type in self.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +107,7 @@ def observe(
             moved.append(_opened(observation, occurrence, alert_id, new_id(), is_notified=speaks))
         else:
             moved.append(_again(known, observation, occurrence, alert_id, is_notified=speaks or known.is_notified))
-    if observation.keeps_the_rest:
-        moved.extend(_better(alert, observation) for alert in by_key.values())
+    moved.extend(_better(alert, observation) for alert in by_key.values() if observation.judges(alert.alert_type))
     return moved
 
 
@@ -181,7 +190,8 @@ def _again(
 
 def _better(alert: OpenAlert, seen: Observation) -> OpenAlert:
     """A sample without the violation: one step towards the return; the end of the lot is the whole way."""
-    streak = GOOD_TO_RETURN if seen.lot_id != alert.lot_id else alert.good_streak + 1
+    is_whole_way = seen.returns_at_once or seen.lot_id != alert.lot_id
+    streak = GOOD_TO_RETURN if is_whole_way else alert.good_streak + 1
     state = alert.state
     if streak >= GOOD_TO_RETURN:
         if state == "unacknowledged":
