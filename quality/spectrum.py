@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.calibration import CLEAR, NIR, VISIBLE, SpectralCalibration
+from quality.calibration import CLEAR, NIR, SHOT_COUNTS, VISIBLE, SpectralCalibration
 from quality.chromophores import absorption_over_scattering
-from quality.colour import MODEL_U, distance_of, lab_of
+from quality.colour import MODEL_U, distance_of, lab_of, lab_of_reference
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe, SpectralRules
@@ -19,7 +19,6 @@ from quality.unmixing import FITTED, HAEM, MET, YELLOW, Fit, fit_pigments
 
 Array = NDArray[np.float64]
 
-SHOT_COUNTS = 0.05  # variance per count; assumed, as the chip's data sheet states no shot noise
 ADC_NOISE = 5e-5  # standard deviation over full scale (DS000718)
 QUANTISATION = 0.3  # counts
 CHANNEL_U = 0.016  # filter centres differ by +-10 nm between chips: what a white tile cannot take out
@@ -100,7 +99,7 @@ def analyse_spectrum(
     require(gain > 0.0 and integration_ms > 0.0, "gain", "and integration_ms must be positive")
     _ = nir_halves
     rules, flags = recipe.spectral, list[str]()
-    signal = counts.astype(np.float64) - np.array(calibration.dark_counts)
+    signal = counts - calibration.dark
     if saturated or int(counts.max()) >= full_scale:
         flags.append("saturated")
     if signal[CLEAR] < rules.counts_min or min(clear_halves) <= calibration.dark_counts[CLEAR]:
@@ -110,7 +109,7 @@ def analyse_spectrum(
     if moved > rules.moved_relative:
         flags.append("moved_between_halves")
     level = settings * _surface_level(brightness_per_mm2, calibration)
-    ratio = calibration.white_reflectance * level * balance * signal / np.maximum(calibration.contrast, 1.0)
+    ratio = level * balance * signal * calibration.per_count
     flags += _implausible(signal, ratio)
     return _judge(
         ratio,
@@ -167,8 +166,7 @@ def _relative_u(counts: NDArray[np.int64], signal: Array, calibration: SpectralC
     """Return the relative standard uncertainty of the ten reflectances, channel by channel independent."""
     variance = SHOT_COUNTS * np.maximum(counts, 0.0) + (ADC_NOISE * full_scale) ** 2 + QUANTISATION**2
     sample = variance / np.maximum(signal, 1.0) ** 2
-    white = SHOT_COUNTS * np.array(calibration.white_counts) / np.maximum(calibration.contrast, 1.0) ** 2
-    return np.sqrt(sample + white + CHANNEL_U**2)
+    return np.sqrt(sample + calibration.white_relative_var + CHANNEL_U**2)
 
 
 def _judge(
@@ -290,7 +288,7 @@ def _figures(
     scatter = -np.log10(np.maximum(absorption_over_scattering(log_r[:, 7]), 1e-4))
     lab = lab_of(log_r[:, :8])
     lightness = lab[:, 0]
-    delta_e = distance_of(lab, lab_of(np.log(np.array(rules.reference_reflectance))))
+    delta_e = distance_of(lab, lab_of_reference(rules.reference_reflectance))
     oxidation = np.clip(methaem / rules.methaem_fraction_full, 0.0, 1.0)
     fat_quality = 0.5 * _within(lightness, rules.lightness_range) + 0.5 * _within(scatter, rules.scatter_range)
     freshness = _closeness(log_r[:, :8], line_u[:8], usable_lines, rules)
