@@ -6,12 +6,14 @@ as two chips of one reel differ) and with the scattering confounded with the pig
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.sim.light import WAVELENGTHS_NM, Spectrum, lamp
 from drivers.sim.pigments import Pigments, reflectance
+from quality.calibration import SpectralCalibration
 
 Array = NDArray[np.float64]
 
@@ -26,12 +28,26 @@ LEVEL_SPREAD = 0.02  # brightness common to all channels: distance and tilt
 WHITE_REFLECTANCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chip:
     """Responses of ten channels over WAVELENGTHS_NM under the lamp, and the counts of the white tile."""
 
     responses: Array
     white_counts: Array
+
+    @cached_property
+    def calibration(self) -> SpectralCalibration:
+        """What a calibration of this chip finds."""
+        white = tuple(float(each) for each in self.white_counts)
+        return SpectralCalibration(
+            id="bench",
+            dark_counts=(DARK_COUNTS,) * 10,
+            white_counts=white,
+            white_clear_halves=(white[8], white[8]),
+            gain=64.0,
+            integration_ms=50.0,
+            white_reflectance=WHITE_REFLECTANCE,
+        )
 
 
 @dataclass(frozen=True, slots=True)

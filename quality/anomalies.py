@@ -7,7 +7,7 @@ as large as a zone, about 20 mm; smaller things appear flatter and wider than th
 """
 
 from dataclasses import dataclass
-from math import atan2, cos, sin, sqrt
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from quality.heightmap import CELL_MM, HeightMap, Outline, components
 from quality.recipe import TofRules
 from quality.robust import MAD_TO_SIGMA, middle, spread
+from quality.surface import smooth_terms
 
 Array = NDArray[np.float64]
 Kind = Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
@@ -69,7 +70,7 @@ def judge_map(heights: HeightMap, outline: Outline, *, noise_mm: float, rules: T
     if count < CELLS_FIT_MIN:
         return MapSurface(0.0, 0.5, 0.29, judged=False, anomalies=())
     u, v = heights.along_mm[lines] - outline.centre_mm[0], heights.across_mm[columns] - outline.centre_mm[1]
-    design = _design(u, v)
+    design = smooth_terms(u, v)
     residual = _residual(design, surface[lines, columns])
     form_mm = rules.form_allowance * outline.thickness_mm
     total = float(residual @ residual) / count
@@ -88,23 +89,6 @@ def judge_map(heights: HeightMap, outline: Outline, *, noise_mm: float, rules: T
         judged=True,
         anomalies=tuple(sorted(found, key=lambda spot: -spot.severity)[:ANOMALIES_MAX]),
     )
-
-
-def _design(u: Array, v: Array) -> Array:
-    """The terms of a smooth surface in the piece's own axes, (8, n): a quadratic, then powers along the long axis."""
-    uu, vv, uv = float(u @ u), float(v @ v), float(u @ v)
-    turn = 0.5 * atan2(2.0 * uv, uu - vv)
-    scale = max(1.0, sqrt((uu + vv) / len(u)))
-    design = np.empty((8, len(u)))
-    design[0] = 1.0
-    s, t = design[1], design[2]
-    np.add(u * (cos(turn) / scale), v * (sin(turn) / scale), out=s)
-    np.subtract(v * (cos(turn) / scale), u * (sin(turn) / scale), out=t)
-    np.multiply(design[1:3], s, out=design[3:5])  # s2, st
-    np.multiply(t, t, out=design[5])
-    np.multiply(design[3], s, out=design[6])
-    np.multiply(design[3], design[3], out=design[7])
-    return design
 
 
 def _residual(design: Array, values: Array) -> Array:

@@ -102,6 +102,11 @@ class TofCalibration:
         return self.belt_plane[0] / self.plane_rate
 
     @cached_property
+    def belt_cubed(self) -> Array:
+        """Third power of belt_mm, (8, 8)."""
+        return self.belt_mm**3
+
+    @cached_property
     def zone_offset_mm(self) -> Array:
         """What to add to slope times distance to get the true distance, (8, 8)."""
         return self.range_offset_mm - np.array(self.zone_residual_mm).reshape(8, 8)

@@ -31,7 +31,9 @@ REFLECTANCE_MIN, REFLECTANCE_MAX = 1e-3, 1.1  # above: a glare, or a white refer
 SIGNAL_MIN = 3.0  # counts above dark, ten times the quantisation
 RESIDUAL_MAX = 3.0  # standard uncertainties, rms over seven channels: these pigments do not make this spectrum
 HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
-LINES = (*range(8), NIR)  # the nine filtered channels among the ten
+LINES = np.array([*range(8), NIR])  # the nine filtered channels among the ten
+# Row 0 is the measurement; rows 1 to 9 move one channel, row 10 all channels: their differences are derivatives.
+STEPS = np.vstack([np.zeros(9), LOG_STEP * np.eye(9), np.full(9, LOG_STEP)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +181,8 @@ def _judge(
     flags: list[str],
 ) -> SpectralAnalysis:
     rules = recipe.spectral
-    log_r = np.log(np.maximum(ratio[list(LINES)], REFLECTANCE_MIN))
-    line_u = relative_u[list(LINES)]
-    # Row 0 is the measurement; rows 1 to 9 move one channel, row 10 all channels: their differences are derivatives.
-    steps = np.vstack([np.zeros(9), LOG_STEP * np.eye(9), np.full(9, LOG_STEP)])
+    log_r = np.log(np.maximum(ratio[LINES], REFLECTANCE_MIN))
+    line_u = relative_u[LINES]
     fit = fit_pigments(
         log_r[FITTED],
         line_u[FITTED],
@@ -193,8 +193,8 @@ def _judge(
     if fit.residual > RESIDUAL_MAX:
         flags.append("unexplained")
     usable_lines = calibration.lit[:8] & (ratio[:8] > REFLECTANCE_MIN)
-    pigments = fit.unknowns[:3] + steps[:, FITTED] @ fit.gain[:3].T
-    figures = _figures(log_r + steps, pigments, line_u, usable_lines, rules)
+    pigments = fit.unknowns[:3] + STEPS[:, FITTED] @ fit.gain[:3].T
+    figures = _figures(log_r + STEPS, pigments, line_u, usable_lines, rules)
     slopes = (figures[1:] - figures[0]) / LOG_STEP
     figures_u = np.sqrt(((slopes * np.append(line_u, common_u)[:, None]) ** 2).sum(axis=0))
     _replace_pigment_u(figures[0], figures_u, fit, rules)

@@ -50,7 +50,8 @@ OXYGENATED, OXYGENATED_U = 0.70, 0.16  # of the haem that is not oxidised, at a 
 POWER_U = 0.13  # of the exponent of scattering
 LIPID_SHARE, WATER_SHARE = 0.50, 0.33  # typical of foie gras; their absorption here is below 1 % of haem's
 BACKGROUND_RELATIVE_U = 0.4  # scattering is not known, so neither is fat and water relative to it
-ITERATIONS = 3  # from a start within a factor of two a fourth moves nothing by more than 0.12 of its uncertainty
+ITERATIONS_MAX = 6
+SETTLED = 0.01  # squared length of a step in standard uncertainties, after which the next one is not worth its time
 START_SHARES: Final = np.array([0.75, 0.25, 0.12])  # of haem, methaem and yellow, over all haem as F5 alone says
 F5_PER_MM = 22.0  # natural absorption of haem in F5, 1/(cm mM)
 _SOLVABLE: Final = np.array([1e-9, 1e-9, 1e-9, 0.0, 0.0, 0.0])  # keeps the normal equations regular without light
@@ -121,20 +122,23 @@ def fit_pigments(
     """
     first = float(absorption_over_scattering(log_reflectance[3:4])[0]) * scatter_per_cm / F5_PER_MM
     start = max(first, 1e-3) * START_SHARES
-    prior = np.array([start[0], start[1], start[2], OXYGENATED, scatter_power, 0.0])
+    prior = np.array([*start.tolist(), OXYGENATED, scatter_power, 0.0])
     stiffness = np.array([0.0, 0.0, 0.0, OXYGENATED_U**-2, POWER_U**-2, max(level_u, 1e-4) ** -2])
     unknowns = prior
     channel_u2 = channel_u * channel_u
     ridge = np.diag(stiffness + _SOLVABLE)
     covariance, weighted, residual, weight = ridge, np.zeros((6, 7)), np.zeros(7), np.ones(7)
-    for _ in range(ITERATIONS):
+    for _ in range(ITERATIONS_MAX):
         model, jacobian, extra2 = _model(unknowns, scatter_per_cm)
         weight = 1.0 / (channel_u2 + extra2)
         residual = log_reflectance - model
         weighted = jacobian * weight
         covariance = np.asarray(np.linalg.inv(weighted @ jacobian.T + ridge), dtype=np.float64)
-        step = covariance @ (weighted @ residual + stiffness * (prior - unknowns))
+        pull = weighted @ residual + stiffness * (prior - unknowns)
+        step = covariance @ pull
         unknowns = _within_bounds(unknowns, step)
+        if float(pull @ step) < SETTLED:
+            break
     return Fit(
         unknowns=unknowns,
         covariance=covariance,
@@ -145,11 +149,12 @@ def fit_pigments(
 
 def _within_bounds(unknowns: Array, step: Array) -> Array:
     """Go the step, but no pigment below nothing, none to more than four times what it was, and shares within 0 to 1."""
-    moved = unknowns + step
+    moved = (unknowns + step).tolist()
+    was = unknowns.tolist()
     for pigment in (HAEM, MET, YELLOW):
-        moved[pigment] = min(max(moved[pigment], 0.0), 4.0 * unknowns[pigment] + 0.02)
+        moved[pigment] = min(max(moved[pigment], 0.0), 4.0 * was[pigment] + 0.02)
     moved[OXYGEN] = min(max(moved[OXYGEN], 0.0), 1.0)
-    return moved
+    return np.array(moved)
 
 
 def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array]:
