@@ -1,5 +1,6 @@
 """Products under chips with what was found and what is true, for `bench.accuracy`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,19 +26,21 @@ class Colour:
     product: Product
 
 
-def colours_of(rng: np.random.Generator, count: int) -> list[Colour]:
-    """Products under chips of one reel."""
-    chips = [make_chip(rng, shift_nm=5.0) for _ in range(CHIPS)]
+def colours_of(
+    rng: np.random.Generator, count: int, draw: Callable[[np.random.Generator], Product] = reporting, chips: int = CHIPS
+) -> list[Colour]:
+    """Products under chips of one reel, in turn."""
+    reel = [make_chip(rng, shift_nm=5.0) for _ in range(chips)]
     found: list[Colour] = []
     for index in range(count):
-        product = reporting(rng)
+        product = draw(rng)
         pigments = product.pigments
         relative = SCATTER / pigments.scatter_per_cm
         yellow_mm = pigments.carotene_um * 1e-3 + pigments.bilirubin_mg_dl * BILIRUBIN_AS_CAROTENE_MM
         found.append(
             Colour(
-                chip=index % CHIPS,
-                found=judge(product, chips[index % CHIPS], rng),
+                chip=index % chips,
+                found=judge(product, reel[index % chips], rng),
                 haem=pigments.blood * HAEM_PER_BLOOD_MM * relative,
                 met=pigments.oxidised,
                 yellow=yellow_mm * relative,

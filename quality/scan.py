@@ -140,10 +140,13 @@ def analyse_scan(
     reflectance_pct, travel_mm = reflectance_pct[span], travel_mm[span]
     volume, volume_u = _volume(found, travel_mm, calibration, travel_relative_u)
     piece = _frames_last(found.product, INNER)
+    light = _frames_last(reflectance_pct, INNER)
+    if not np.isfinite(float(light.sum())):
+        light = np.nan_to_num(light, posinf=0.0)
     heights = map_heights(
         _frames_last(found.z, INNER),
         height=_frames_last(found.height, INNER) * calibration.upright,
-        reflectance_pct=np.nan_to_num(_frames_last(reflectance_pct, INNER)),
+        reflectance_pct=light,
         travel_mm=travel_mm,
         tangents=(calibration.tangents[0][:, INNER, None], calibration.tangents[1][:, INNER, None]),
         piece=piece if piece.any() else np.ones_like(piece),

@@ -62,13 +62,15 @@ _NODES: Final = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])  # of a filter, in its sta
 class Fit:
     """unknowns: (6,), mM and pure numbers, in the order of HAEM to LEVEL (natural logarithm). covariance: (6, 6).
 
-    gain: (6, 7), by how much each unknown moves with ln R of each channel. residual: rms of what the model leaves of
+    gain: (6, 7), by how much each unknown moves with ln R of each channel. filter_u: (7,), standard uncertainty of ln R
+    because nobody knows where within the reel's limits the filters' centres lie: more where it is steep. residual: rms of what the model leaves of
     ln R, in its own standard uncertainties.
     """
 
     unknowns: Array
     covariance: Array
     gain: Array
+    filter_u: Array
     residual: float
 
 
@@ -127,10 +129,10 @@ def fit_pigments(
     unknowns = prior
     channel_u2 = channel_u * channel_u
     ridge = np.diag(stiffness + _SOLVABLE)
-    covariance, weighted, residual, weight = ridge, np.zeros((6, 7)), np.zeros(7), np.ones(7)
+    covariance, weighted, residual, weight, filter_u = ridge, np.zeros((6, 7)), np.zeros(7), np.ones(7), np.zeros(7)
     for _ in range(ITERATIONS_MAX):
-        model, jacobian, extra2 = _model(unknowns, scatter_per_cm)
-        weight = 1.0 / (channel_u2 + extra2)
+        model, jacobian, filter_u, extra2 = _model(unknowns, scatter_per_cm)
+        weight = 1.0 / (channel_u2 + filter_u * filter_u + extra2)
         residual = log_reflectance - model
         weighted = jacobian * weight
         covariance = np.asarray(np.linalg.inv(weighted @ jacobian.T + ridge), dtype=np.float64)
@@ -143,6 +145,7 @@ def fit_pigments(
         unknowns=unknowns,
         covariance=covariance,
         gain=covariance @ weighted,
+        filter_u=filter_u,
         residual=sqrt(float(weight @ (residual * residual)) / 7.0),
     )
 
@@ -157,8 +160,11 @@ def _within_bounds(unknowns: Array, step: Array) -> Array:
     return np.array(moved)
 
 
-def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array]:
-    """Return ln R of seven channels, its derivatives (6, 7), and the variance of the model itself (7,)."""
+def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array, Array]:
+    """Return ln R of seven channels, its derivatives (6, 7), and what the model itself does not know of it.
+
+    That is the standard uncertainty by the filters' centres (7,) and the variance by everything else (7,).
+    """
     bands = _bands()
     haem, met, yellow, oxygen, power, level = unknowns.tolist()
     absorption = np.array([haem, haem * oxygen, met, yellow, 1.0]) @ bands.parts
@@ -181,6 +187,6 @@ def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array]
     jacobian[OXYGEN] = haem * sums[1]
     jacobian[POWER] = sums[5]
     jacobian[LEVEL] = 1.0
-    extra2 = (FILTER_U_NM * sums[6]) ** 2 + (BACKGROUND_RELATIVE_U * sums[4]) ** 2
+    extra2 = (BACKGROUND_RELATIVE_U * sums[4]) ** 2
     extra2[0] += (METHAEM_F2_RELATIVE_U * met * sums[2, 0]) ** 2
-    return np.log(total) + level, jacobian, extra2
+    return np.log(total) + level, jacobian, np.abs(FILTER_U_NM * sums[6]), extra2
