@@ -14,6 +14,7 @@ from cloud.access import AccessScope, Principal, Role
 from cloud.api.access import SAFE_METHODS
 from cloud.api.params import text_without_nul
 from cloud.api.problems import ForbiddenError, UnauthorizedError
+from cloud.store.reader import Store
 
 PUBLIC: dict[str, Any] = {"is_public": True}
 ADMIN: dict[str, Any] = {"role": "admin"}
@@ -59,6 +60,15 @@ def provide_rights(request: Request[Any, Any, Any]) -> Rights:
     if principal is None:
         raise UnauthorizedError(WHO)
     return Rights(principal)
+
+
+async def require_lot(store: Store, rights: Rights, lot_id: int) -> None:
+    """Refuse a lot that stands at no site of the caller, be it there or not. Raises ForbiddenError."""
+    if rights.sites is None:
+        return
+    row = await store.row("lot_site", lot_id=lot_id)
+    if row is None or not rights.principal.may_see(row["site_code"]):
+        raise ForbiddenError(f"{rights.principal.name} has no rights at the site of lot {lot_id}")
 
 
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
