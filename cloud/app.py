@@ -19,12 +19,12 @@ from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
 from cloud.api.devices import DevicesController, sites
+from cloud.api.document import Described
 from cloud.api.export import Exports, export_samples
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
@@ -151,7 +151,7 @@ def create_app(
             version=version("sqal"),
             description="Inline quality control of foie gras: devices, samples, statistics, alerts, lots.",
             path="/schema",
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[Described()],
             use_handler_docstrings=True,
         ),
         request_max_body_size=BODY_BYTES_MAX,
