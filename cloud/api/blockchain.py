@@ -35,9 +35,9 @@ HISTORY_MAX = 1000
 VERIFY_CACHE_S = 10.0
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "json": "application/json"}
 
-Animal = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+Animal = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$(?!\n)")]
 AnimalId = (
-    Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")] | Annotated[int, msgspec.Meta(ge=0)]
+    Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$(?!\n)")] | Annotated[int, msgspec.Meta(ge=0)]
 )
 Language = Annotated[Literal["fr", "en"], QueryParameter(name="lang")]
 Format = Annotated[Literal["json", "html", "pdf"], QueryParameter(name="format")]

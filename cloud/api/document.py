@@ -14,11 +14,13 @@ from typing import Any, cast
 import msgspec
 from litestar import Request
 from litestar.app import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import HTTPRoute
 
 from cloud.api.access import SAFE_METHODS
-from cloud.api.problems import MEDIA_TYPE, Problem
+from cloud.api.problems import MEDIA_TYPE
+from cloud.api.shapes import schemas_of, whole_bounds
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 RAISES = re.compile(r"\s*\b(?:Raises|raises) [^.]*\.|, and (\w+Error) for [^.]*")
@@ -75,26 +77,38 @@ class Described(JsonRenderPlugin):
 def exact(app: Litestar, document: dict[str, Any]) -> dict[str, Any]:
     """The description with all answers, rights and examples; `document` is left as it is."""
     made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
-    rights = _rights(app)
+    handlers = _handlers(app)
+    shapes, schemas = schemas_of(handlers)
     components = made.setdefault("components", {})
-    components.setdefault("schemas", {}).update(_problem_schemas())
+    components["schemas"] = schemas
     components["securitySchemes"] = SECURITY_SCHEMES
     components["responses"] = {code: _answer(code) for code in ANSWERS}
     for path, item in made["paths"].items():
         for method, operation in item.items():
-            _complete(operation, f"{method.upper()} {path}", rights[(method.upper(), path)])
+            route = f"{method.upper()} {path}"
+            _put_shapes(operation, *shapes[route])
+            _complete(operation, route, handlers[route].opt)
     return made
 
 
-def _rights(app: Litestar) -> dict[tuple[str, str], dict[str, Any]]:
-    """What each route asks for, by method and path as the description writes them."""
+def _handlers(app: Litestar) -> dict[str, HTTPRouteHandler]:
+    """The handlers that are described, by method and path as the description writes them."""
     return {
-        (str(method), PARAMETER_KINDS.sub("}", route.path)): handler.opt
+        f"{method} {PARAMETER_KINDS.sub('}', route.path)}": handler
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
+        if handler.include_in_schema is not False
         for method in handler.http_methods
     }
+
+
+def _put_shapes(operation: dict[str, Any], body: dict[str, Any] | None, answer: dict[str, Any] | None) -> None:
+    if body is not None:
+        operation["requestBody"]["content"] = {"application/json": {"schema": body}}
+    if answer is not None:
+        success = next(code for code in operation["responses"] if code.startswith("2"))
+        operation["responses"][success]["content"] = {"application/json": {"schema": answer}}
 
 
 def _complete(operation: dict[str, Any], route: str, opt: dict[str, Any]) -> None:
@@ -102,6 +116,7 @@ def _complete(operation: dict[str, Any], route: str, opt: dict[str, Any]) -> Non
     parameters: list[dict[str, Any]] = operation.get("parameters", [])
     for parameter in parameters:
         _without_null(parameter["schema"])
+        whole_bounds(parameter["schema"])
     responses = operation["responses"]
     success = next(code for code in responses if code.startswith("2"))
     _media(responses[success], path)
@@ -171,11 +186,6 @@ def _without_null(schema: dict[str, Any]) -> None:
     if isinstance(schema.get("type"), list):
         named = [name for name in cast("list[str]", schema["type"]) if name != "null"]
         schema["type"] = named[0] if len(named) == 1 else named
-
-
-def _problem_schemas() -> dict[str, Any]:
-    (_,), schemas = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
-    return dict(schemas)
 
 
 def _answer(code: str) -> dict[str, Any]:

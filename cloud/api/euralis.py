@@ -18,7 +18,7 @@ from cloud.store.reader import Row, Store
 LOTS_MAX = 1000
 ALERTS_MAX = 500
 LOTS_FOR_CORRELATION = 3  # two points always lie on a line
-SitePath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9]{1,2}$")]
+SitePath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9]{1,2}$(?!\n)")]
 SamplesMin = Annotated[int, QueryParameter(name="min_samples", ge=0, le=1_000_000, description="more than so many")]
 MONTH = {"period": period_of(timedelta(days=30))}
 

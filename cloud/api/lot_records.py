@@ -75,6 +75,10 @@ class LotRecordsController(Controller):
         ours = await store.row("lot_is_ours")
         if ours is None or not ours["is_ours"]:
             raise ConflictError("lots_gavage belongs to the customer's other system: lots are made there, not here")
+        known = {row["site_code"] for row in await store.rows("api_sites", sites=None)}
+        for n, lot in enumerate(data.lots):
+            if lot.site_code is not None and lot.site_code not in known:
+                raise BadRequestError(f"lots[{n}].site_code", f"there is no site {lot.site_code!r}")
         made: list[Row] = []
         for lot in data.lots:
             row = await store.row("lot_upsert", **msgspec.structs.asdict(lot))

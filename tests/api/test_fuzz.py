@@ -19,7 +19,15 @@ DEADLINE_S = 900
 async def fuzz(world: World, who: str, *, examples: int, seed: int) -> tuple[int, str]:
     """Run schemathesis as `who`; its exit code and what it says."""
     base = str(world.closed.served.http.base_url).rstrip("/")
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run", f"{base}/schema/openapi.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(CONFIG),
+        "run",
+        f"{base}/schema/openapi.json",
+    ]
     command += ["-H", f"Authorization: Bearer {world.closed.tokens[who]}", "--max-examples", str(examples)]
     command += ["--seed", str(seed), "--no-color", "--generation-deterministic"]
     process = await asyncio.create_subprocess_exec(
