@@ -24,6 +24,7 @@ from cloud.api.shapes import schemas_of, whole_bounds
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 RAISES = re.compile(r"\s*\b(?:Raises|raises) [^.]*\.|, and (\w+Error) for [^.]*")
+CODE = re.compile(r"\b4\d\d\b")
 PARAMETER_KINDS = re.compile(r":[a-z]+}")
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -35,6 +36,7 @@ MEDIA: dict[str, dict[str, Any]] = {
     "checkpoint": {"text/plain": TEXT},
     "metrics": {"text/plain": TEXT},
     "samples.csv": {"text/csv": TEXT},
+    "log.csv": {"text/csv": TEXT},
 }
 ANSWERS = {
     "304": "Nothing has changed since the answer with this ETag",
@@ -52,7 +54,6 @@ RAISED = {
     "NotFoundError": "404",
     "ConflictError": "409",
     "TooManyRequestsError": "429",
-    "429": "429",
 }
 SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "`sqal token add`, or POST /api/sqal/tokens"},
@@ -121,7 +122,8 @@ def _complete(operation: dict[str, Any], route: str, opt: dict[str, Any]) -> Non
     success = next(code for code in responses if code.startswith("2"))
     _media(responses[success], path)
     _examples(operation, responses[success], route)
-    codes = {"503", "429"} | {RAISED[name] for name in RAISED if name in operation.get("description", "")}
+    raised = " ".join(found[0] for found in RAISES.finditer(operation.get("description", "")))
+    codes = {"503", "429"} | {RAISED[name] for name in RAISED if name in raised} | set(CODE.findall(raised))
     codes |= {"400"} if parameters or "requestBody" in operation else set()
     codes |= {"404"} if "{" in path else set()
     codes |= {"413"} if "requestBody" in operation else set()

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
+from quality.recipe import DEFAULT_RECIPE
 from tests.kit.fix_closed import ROLES, Belongings, Closed, World
 
 Rule = Literal["own", "target", "hidden", "all", "none", "public"]
@@ -32,9 +33,15 @@ class Who:
     rule: Rule
     body: dict[str, Any] = field(default_factory=dict)
     query: str = ""
+    names: dict[str, Any] = field(default_factory=dict)
 
 
 # fmt: off
+SHIPPED = {"name": DEFAULT_RECIPE.name, "version": DEFAULT_RECIPE.version}
+PIECE = {
+    "reference_id": "new-{code}", "figures": {"volume_mm3": {"value": 1000.0, "tolerance": 10.0}}, "every_s": 86400.0,
+    "valid_until": "2099-01-01T00:00:00Z", "site_code": "{code}",
+}
 ROUTES = {
     "GET /api/sqal/health": Who("viewer", "none"),
     "GET /api/sqal/dashboard/overview": Who("viewer", "own"),
@@ -101,6 +108,23 @@ ROUTES = {
     "GET /api/sqal/ledger/keys": Who("viewer", "public"),
     "GET /api/sqal/ledger/consistency": Who("viewer", "public"),
     "GET /api/sqal/ledger/proof": Who("viewer", "public"),
+    "GET /api/sqal/recipes": Who("viewer", "none"),
+    "POST /api/sqal/recipes": Who("operator", "all", {"values": {"name": "mine"}, "comment": "ours"}),
+    "GET /api/sqal/recipes/activations": Who("viewer", "own"),
+    "GET /api/sqal/recipes/{name}/{version}": Who("viewer", "none", names=SHIPPED),
+    "GET /api/sqal/recipes/{name}/{version}/diff": Who("viewer", "none", names=SHIPPED),
+    "POST /api/sqal/recipes/{name}/{version}/activate": Who("admin", "target",
+        {"reason": "r", "device_id": "{device_id}"}, names=SHIPPED),
+    "GET /api/sqal/calibrations": Who("viewer", "own"),
+    "GET /api/sqal/calibrations/{device_id}/{calibration_id}": Who("viewer", "target"),
+    "GET /api/sqal/references": Who("viewer", "own"),
+    "POST /api/sqal/references": Who("admin", "target", PIECE),
+    "POST /api/sqal/references/{reference_id}/retire": Who("admin", "target"),
+    "GET /api/sqal/challenges": Who("viewer", "own"),
+    "GET /api/sqal/challenges/due": Who("viewer", "own"),
+    "GET /api/sqal/challenges/log.csv": Who("viewer", "own"),
+    "POST /api/sqal/challenges/start": Who("operator", "target",
+        {"device_id": "{device_id}", "reference_id": "{reference_id}"}),
     "GET /livez": Who("viewer", "public"),
     "GET /readyz": Who("viewer", "public"),
     "GET /metrics": Who("viewer", "none"),
@@ -120,14 +144,16 @@ def filled(value: Any, names: dict[str, Any]) -> Any:
         return {key: filled(each, names) for key, each in value.items()}
     if isinstance(value, list):
         return [filled(each, names) for each in value]
-    return names["lot_id"] if value == "{lot_id}" else str(value).format(**names)
+    if not isinstance(value, str):
+        return value
+    return names["lot_id"] if value == "{lot_id}" else value.format(**names)
 
 
 async def use(closed: Closed, who: str | None, route: str, things: Belongings, *, query: str = "") -> httpx.Response:
     """Ask a route about things of one site."""
     entry = ROUTES[route]
     method, path = route.split()
-    names = {"name": "nobody", "token_id": 2**31 - 1, "dead_letter_id": 2**31 - 1} | vars(things)
+    names = {"name": "nobody", "token_id": 2**31 - 1, "dead_letter_id": 2**31 - 1} | vars(things) | entry.names
     url = filled(path, names) + (query or entry.query)
     body = None if method == "GET" else filled(entry.body, names)
     return await closed.ask(who, method, url, json=body)

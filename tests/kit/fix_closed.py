@@ -1,6 +1,7 @@
 """A server outside the demo: nothing is open, there is a token of every kind, and two sites with something at each."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,25 @@ from tests.kit.fix_messaging import rng
 from tests.kit.fix_serve import Serve, Served
 from tests.kit.rows import put_samples, sample_row
 
+RECORDS = (
+    """INSERT INTO sqal_events (time, device_id, boot_id, seq, kind, site_code, line)
+    VALUES (NOW(), %(device)s, %(boot)s, 1, 'restart', %(code)s, 'line1')""",
+    """INSERT INTO sqal_gaps (device_id, boot_id, first_seq, last_seq, reason, time, site_code, line)
+    VALUES (%(device)s, %(boot)s, 2, 3, 'spool_full', NOW(), %(code)s, 'line1')""",
+    """INSERT INTO sqal_calibrations (device_id, calibration_id, sensor, procedure, measured_at, calibration_values,
+        site_code, line, boot_id, seq)
+    VALUES (%(device)s, 'calibration-' || %(code)s, 'tof', 'empty-belt', NOW(), '{}', %(code)s, 'line1', %(boot)s,
+        4)""",
+    """INSERT INTO sqal_references (reference_id, site_code, figures, every_s, valid_until, created_by, created_at)
+    VALUES ('piece-' || %(code)s, %(code)s, '{"volume_mm3": {"value": 1000, "tolerance": 10}}', 86400, '2099-01-01Z',
+        'token:admin', NOW())""",
+    """INSERT INTO sqal_challenges (device_id, boot_id, seq, reference_id, taken_at, passed, readings, lines, site_code,
+        line)
+    VALUES (%(device)s, %(boot)s, 5, 'piece-' || %(code)s, NOW(), TRUE, 10, '[]', %(code)s, 'line1')""",
+)
+LETTER = """INSERT INTO sqal_dead_letters (digest, reason, detail, topic, device_id, site_code, payload, payload_bytes)
+    VALUES (sha256(convert_to(%(code)s, 'UTF8')), 'invalid', 'no sample', 'sqal/v1/' || %(code)s || '/line1/'
+        || %(device)s || '/sample', %(device)s, %(code)s, '{}', 2)"""
 ROLES = ("viewer", "operator", "admin")
 
 
@@ -53,6 +73,8 @@ class Belongings:
     lot_id: int
     alert_id: int
     canard_id: str
+    reference_id: str
+    calibration_id: str
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -110,6 +132,8 @@ async def _settle(closed: Closed, ledger: LedgerKit, code: str) -> Belongings:
             " VALUES (%s, %s, NOW(), 14.5) RETURNING id",
             (f"LOT-{code}", code),
         ).fetchone()
+        for statement in (*RECORDS, LETTER):
+            connection.execute(statement, {"code": code, "device": f"ESP32_{code}_01", "boot": uuid.UUID(int=7)})
     assert row is not None
     device, sample, animal = f"ESP32_{code}_01", f"sample-{code}", f"canard-{code}"
     rows = [sample_row(datetime.now(UTC), sample_id=sample, device_id=device, lot_id=row[0])]
@@ -120,4 +144,6 @@ async def _settle(closed: Closed, ledger: LedgerKit, code: str) -> Belongings:
     event = {"type_evenement": "gavage", "lot_id": row[0]}
     bound = await closed.ask("operator", "POST", f"/api/blockchain/canard/{animal}", json=event)
     assert bound.status_code == 201, bound.text
-    return Belongings(code, device, sample, row[0], raised.json()["alert_id"], animal)
+    return Belongings(
+        code, device, sample, row[0], raised.json()["alert_id"], animal, f"piece-{code}", f"calibration-{code}"
+    )
