@@ -24,7 +24,7 @@ from tests.kit.fix_closed import Closed
 from tests.kit.fix_serve import Served
 
 PATHS = ("/ws/realtime/", "/ws/sensors/", "/ws/mqtt/")
-GIANT = "x" * (2 * 1024 * 1024)
+GIANT = "x" * (5 * 1024 * 1024)  # more than the server takes (cloud/server.py)
 STOPPED = """
 import sys, websockets.sync.client as client
 socket = client.connect(sys.argv[1], max_size=None)
@@ -40,13 +40,18 @@ async def test_a_giant_frame_ends_its_connection_and_no_other(served: Served, de
     async with viewer(served) as healthy:
         async with websockets.connect(served.ws + path) as hostile:
             with pytest.raises(ConnectionClosed) as ended:
-                async with asyncio.timeout(WAIT_S):
-                    await hostile.send(GIANT)
-                    while True:
-                        await hostile.recv()
+                await send_and_read_on(hostile, GIANT)
             assert ended.value.rcvd is None or ended.value.rcvd.code == 1009
         name = await devices.send()
         assert await ids_until(healthy, name) == [name]
+
+
+async def send_and_read_on(socket: Any, frame: str) -> None:
+    """Send a frame and read until the connection ends. Raises ConnectionClosed."""
+    async with asyncio.timeout(WAIT_S):
+        await socket.send(frame)
+        while True:
+            await socket.recv()
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -177,7 +182,7 @@ async def test_refused_statuses_are_http(closed: Closed) -> None:
 
 
 @pytest.fixture(scope="module")
-def garbage_port(postgres: Any) -> Any:
+def garbage_port() -> Any:
     """A demo server without broker and database, in a thread of its own, for examples by the hundred."""
     import threading  # noqa: PLC0415
 
@@ -189,7 +194,7 @@ def garbage_port(postgres: Any) -> Any:
     from tests.kit.ports import free_port  # noqa: PLC0415
 
     own = Settings(
-        database=DatabaseSettings(url=postgres.dsn, pool_min=1, pool_max=2),
+        database=DatabaseSettings(url="postgresql://postgres@127.0.0.1:1/postgres", pool_min=1, pool_max=2),
         broker=BrokerSettings(port=1),
         api=ApiSettings(port=free_port(), demo=True),
     )
