@@ -191,7 +191,8 @@ class Health(Wire, frozen=True):
     """How a device is doing; a device is silent when this is silent for three periods.
 
     spool_rows, spool_bytes: not yet receipted. belt_empty_since: start of the present emptiness, absent while a piece
-    is in view. counters: totals since boot by name.
+    is in view. throttled: what slows the processor, such as under_voltage; with `_before`, what did since it started.
+    counters: totals since boot by name.
     """
 
     device_id: DeviceId
@@ -203,6 +204,7 @@ class Health(Wire, frozen=True):
     spool_bytes: Total
     disk_free_bytes: Total | None = None
     temperature_c: float | None = None
+    throttled: list[ShortText] = []
     belt_empty_since: datetime | None = None
     clock: ClockQuality | None = None
     counters: dict[str, int] = {}
