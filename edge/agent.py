@@ -30,7 +30,9 @@ from edge.errands import Errands
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
 from edge.notify import Notifier
-from edge.rows import Kind, Stamp, utc_from_ns
+from edge.onlooker import Onlooker
+from edge.page import LocalPage, open_page
+from edge.rows import Kind, Row, Stamp, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
 from edge.spool import Spool, SpoolLimits
@@ -114,6 +116,16 @@ class Agent:
             uplink=self.uplink,
             recipe=self.recipe,
         )
+        self.onlooker = Onlooker(
+            identity=self.identity,
+            reporter=self.reporter,
+            spool=self.spool,
+            sampler=self.sampler,
+            uplink=self.uplink,
+            twin=self.twin,
+            folder=settings.state_dir,
+        )
+        self._page: LocalPage | None = None
         self._assembler: Assembler | None = None
         self._lot_id = self.twin.lot_id
         self.sampler.rate_hz = self.twin.rate_hz
@@ -138,7 +150,7 @@ class Agent:
     async def run(self) -> None:
         """Measure and send until stopped. Raises what ended a part for good."""
         spool, uplink = self.spool, self.uplink
-        spool.on_commit = lambda rows: self._post(uplink.offer, rows)
+        spool.on_commit = lambda rows: self._post(self._committed, rows)
         spool.on_release = lambda: self._post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
@@ -150,6 +162,7 @@ class Agent:
             self._loop.add_signal_handler(name, self.stop)
         try:
             self.sampler.start()
+            self._page = await open_page(self.settings, self._page_state, self._loop.time)
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(uplink.run(), name="agent.uplink")
                 reporting = tasks.create_task(self._report_health(), name="agent.health")
@@ -166,6 +179,8 @@ class Agent:
                 await self.commands.close()
                 sending.cancel()
         finally:
+            if self._page is not None:
+                await self._page.close()
             self.sampler.stop(SAMPLER_STOP_S)
             spool.close()
         if self._failure is not None:
@@ -284,6 +299,14 @@ class Agent:
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    def _committed(self, rows: list[Row]) -> None:
+        self.uplink.offer(rows)
+        self.onlooker.note(rows)
+
+    def _page_state(self) -> bytes:
+        now_ns = self.clock.monotonic_ns()
+        return self.onlooker.state(now_ns, self.clock.wall_ns(now_ns))
 
     async def _keep_watchdog(self) -> None:
         """Tell systemd that the loop turns, but only while the bus's thread does: a hung bus must end in a restart."""

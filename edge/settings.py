@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     i2c_bus_tof, i2c_bus_spectral: of one of them where they have a bus each (1 MHz for the VL53L8CH, 400 kHz for the
     AS7341). capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a
     second of the bus's time; speed: how much faster than life that time runs (`sim` only). seed: of its world.
+    page_port: of the local page, 0 for none; page_host: where it listens, page_name: what browsers may call it by.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """
 
@@ -59,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lot_id: LotId | None = None
     location: ShortText | None = None
     trust_clock: bool | None = None
+    page_host: str = "127.0.0.1"
+    page_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    page_name: ShortText | None = None
     health_period_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 10.0
     spool_rows_max: Annotated[int, Meta(ge=100)] = 500_000
     spool_bytes_max: Annotated[int, Meta(ge=1 << 20)] = 1 << 30

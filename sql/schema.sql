@@ -758,6 +758,28 @@ ALTER TABLE sqal_ml_models
 CREATE UNIQUE INDEX sqal_ml_models_version ON sqal_ml_models (model_name, model_type, version);
 CREATE UNIQUE INDEX sqal_ml_models_active ON sqal_ml_models (model_name, model_type) WHERE is_active;
 
+-- Devices that only measure: what their raw messages are analysed with, and when each of their starts was.
+
+-- The newest calibration of a device is the one in use; older ones stay, samples cite them.
+CREATE TABLE sqal_raw_calibrations (
+    calibration_number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id VARCHAR(100) NOT NULL REFERENCES sqal_devices (device_id),
+    content JSONB NOT NULL,                   -- as `sqal edge calibrate` keeps it in its file
+    measured_at TIMESTAMPTZ NOT NULL,
+    stored_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+CREATE INDEX sqal_raw_calibrations_by_device ON sqal_raw_calibrations (device_id, calibration_number DESC);
+
+-- Wall time of the zero of a device's own clock, for each start of a device that does not know the time: what was
+-- found at its first message holds for all of them, so that a message analysed again has the same time.
+CREATE TABLE sqal_raw_boots (
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    zero_at TIMESTAMPTZ NOT NULL,
+    noted_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (device_id, boot_id)
+);
+
 -- Days as people at a site count them: its time zone, its shifts, and figures by day that add up what hours hold.
 
 CREATE TABLE sqal_sites (
@@ -1039,6 +1061,7 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (6, 'stats_period', 'core', '45f46a88ea26073defe4d36e5b8dc3191903777a473218e31e95462daf2a6918'),
     (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13'),
     (10, 'science', 'core', '65f11ad80f0eec9fd63bec296ccec95bdad9ef5e0c876dab72a8156a8a0767a7'),
+    (20, 'raw', 'core', '008a6031e1f22258ff32073dd5eb66ef2a8233c355b1d88e084c5a86a9eb3d89'),
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
     (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93'),
