@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -24,7 +25,8 @@ from contract.topics import ALL_HOSTS, DeviceTopic, HostTopic, TopicClass, parse
 from edge.clock import EdgeClock
 from edge.hosts import Hosts, UplinkCounters
 from edge.identity import Identity, StateName, result_of
-from edge.rows import Kind, Row, utc_from_ns
+from edge.pace import Pace
+from edge.rows import Kind, Row, as_history, utc_from_ns
 from edge.settings import Settings
 from edge.spool import Spool
 from edge.spool_errors import SpoolClosedError
@@ -56,8 +58,8 @@ PLAIN = Properties(content_type=JSON)
 log = structlog.get_logger("uplink")
 
 
-def _nothing_more() -> None:
-    """Nobody counts the answers."""
+def _ignore(*_: object) -> None:
+    """Nobody listens."""
 
 
 class Uplink:
@@ -82,7 +84,7 @@ class Uplink:
         self.window = window or Window()
         self.hosts = Hosts(identity.site)
         self.introduce: Callable[[], Awaitable[None]] = _nothing
-        self.on_taken_over: Callable[[str], None] = _nothing_heard
+        self.on_taken_over: Callable[[str], None] = _ignore
         self.on_desired: Callable[[DesiredConfiguration], Awaitable[None]] = _nothing
         self.on_command: Callable[[DeviceTopic, bytes], Awaitable[None]] = _nothing
         self._spool = spool
@@ -94,6 +96,8 @@ class Uplink:
         self._connected = asyncio.Event()
         self._births = asyncio.Event()
         self._backlog_slots = asyncio.Semaphore(BACKLOG_UNANSWERED_MAX)
+        self.pace = Pace(chance)
+        self._limited_ns = 0  # when the ingester last said that we send too much
         self._answers: set[asyncio.Future[PublishResult]] = set()
         self._waiting_told = False
         self._takeovers = 0
@@ -138,6 +142,9 @@ class Uplink:
 
     def _leave_to_backlog(self, position: int) -> None:
         self.window.missed(position)
+        self._look_back()
+
+    def _look_back(self) -> None:
         self._behind = True
         self._backlog_ready.set()
 
@@ -204,7 +211,9 @@ class Uplink:
             self.window.cursor = row.position
 
     async def _send_old(self, row: Row) -> bool:
-        """Send a row of the backlog once fewer than BACKLOG_UNANSWERED_MAX of them are unanswered."""
+        """Send a row of the backlog at its pace, once fewer than BACKLOG_UNANSWERED_MAX of them are unanswered."""
+        while wait_s := self.pace.take(asyncio.get_running_loop().time()):
+            await asyncio.sleep(wait_s)
         await self._backlog_slots.acquire()
         return await self._send(row, as_history(row.body), self._backlog_slots.release)
 
@@ -217,11 +226,11 @@ class Uplink:
         self._waiting_told = not stored
         return stored
 
-    async def _send(self, row: Row, body: bytes, on_answer: Callable[[], None] = _nothing_more) -> bool:
+    async def _send(self, row: Row, body: bytes, on_answer: Callable[[], None] = _ignore) -> bool:
         """Hand a row to the broker; False when there is no connection. on_answer: called once, whatever comes of it."""
-        topic = self._identity.topic("sample" if row.kind is Kind.SAMPLE else "event")
+        kind: TopicClass = "sample" if row.kind is Kind.SAMPLE else "event"
         try:
-            answer = await self.client.submit(topic, body, properties=PLAIN)
+            answer = await self.client.submit(self._identity.topic(kind), body, properties=PLAIN)
         except NotConnectedError:
             on_answer()
             self._leave_to_backlog(row.position)
@@ -303,25 +312,21 @@ class Uplink:
     async def _tend(self) -> None:
         """Greet each new connection, and once a second look for receipts that are overdue."""
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
                     await self._births.wait()
-            except TimeoutError:
-                pass
-            else:
+            if self._births.is_set():
                 self._births.clear()
                 await self.say("state", self._state("online"), retain=True)
                 await self.introduce()
             since_ns = self.hosts.since_ns
             if since_ns is not None and self.window.overdue(self._clock.monotonic_ns(), since_ns):
-                self._behind = True
-                self._backlog_ready.set()
+                self._look_back()
 
     def _state(self, state: StateName) -> bytes:
         wall_ns = self._clock.wall_ns(self._clock.monotonic_ns())
-        return encode(
-            self._identity.state(state, self._spool.boot_id, None if wall_ns is None else utc_from_ns(wall_ns))
-        )
+        at = None if wall_ns is None else utc_from_ns(wall_ns)
+        return encode(self._identity.state(state, self._spool.boot_id, at))
 
     async def _farewell(self) -> None:
         """What is in hand is answered, then `state` stopped; all of it within a second."""
@@ -351,21 +356,31 @@ class Uplink:
 
     async def _take(self, delivery: Delivery) -> None:
         topic = parse(delivery.topic)
-        now_ns = self._clock.monotonic_ns()
         if isinstance(topic, HostTopic):
             state = decode(HostState, delivery.payload) if delivery.payload else None
-            self.hosts.hear(topic.host, state, now_ns)
+            self.hosts.hear(topic.host, state, self._clock.monotonic_ns())
             self._backlog_ready.set()
         elif isinstance(topic, DeviceTopic) and topic.kind == "receipt":
             self._take_receipt(decode(Receipt, delivery.payload))
         elif isinstance(topic, DeviceTopic) and topic.kind == "error":
-            notice = decode(ErrorNotice, delivery.payload)
-            self.counters.errors_received += 1
-            log.warning("uplink.error_received", code=notice.code, reason=notice.reason, held=notice.held)
+            self._take_error(decode(ErrorNotice, delivery.payload))
         elif isinstance(topic, DeviceTopic) and topic.kind == "cfg":
             await self.on_desired(decode(DesiredConfiguration, delivery.payload))
         elif isinstance(topic, DeviceTopic) and topic.kind == "cmd":
             await self.on_command(topic, delivery.payload)
+
+    def _take_error(self, notice: ErrorNotice) -> None:
+        self.counters.errors_received += 1
+        log.warning("uplink.error_received", code=notice.code, reason=notice.reason, held=notice.held)
+        if notice.code == "rate_limited" and notice.held:
+            self._limited_ns = self._clock.monotonic_ns()
+            if rest_s := self.pace.complain((loop := asyncio.get_running_loop()).time()):
+                loop.call_later(rest_s, self._after_rest)
+
+    def _after_rest(self) -> None:
+        """What was over the quota has been dropped without a receipt: it goes to the backlog lane once more."""
+        self.window.give_back(self._limited_ns)
+        self._look_back()
 
     def _take_receipt(self, receipt: Receipt) -> None:
         if receipt.device_id != self._identity.device_id:
@@ -379,16 +394,6 @@ class Uplink:
         self._spool.trim(ranges)
         if self._behind:
             self._backlog_ready.set()  # there is room again
-
-
-def as_history(body: bytes) -> bytes:
-    """`body`, a message without `hist`, saying that it is sent from backlog."""
-    assert body.endswith(b"}")
-    return body[:-1] + b',"hist":true}'
-
-
-def _nothing_heard(_: str) -> None:
-    """Nobody listens."""
 
 
 async def _nothing(*_: object) -> None:

@@ -6,6 +6,7 @@ sent again: forgetting costs a duplicate, which the database knows by its number
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from edge.rows import Row, Span
 
@@ -60,23 +61,21 @@ class Window:
         self.sent.clear()
         self.cursor = 0
 
+    def give_back(self, sent_before_ns: int) -> int:
+        """Hand what was sent by then and has no receipt back to the backlog lane; returns how many."""
+        late = list(takewhile(lambda position: self.sent[position] <= sent_before_ns, self.sent))
+        for position in late:
+            self.missed(position)
+        self.resent += len(late)
+        return len(late)
+
     def overdue(self, now_ns: int, stored_since_ns: int) -> int:
         """Hand what has waited too long for its receipt back to the backlog lane; returns how many.
 
         stored_since_ns: since when somebody stores: time before it is not held against a message.
         """
-        late: list[int] = []
         limit_ns = now_ns - round(self.patience_s * 1e9)
-        if stored_since_ns > limit_ns:
-            return 0
-        for position, sent_ns in self.sent.items():
-            if sent_ns > limit_ns:
-                break
-            late.append(position)
-        for position in late:
-            self.missed(position)
-        self.resent += len(late)
-        return len(late)
+        return 0 if stored_since_ns > limit_ns else self.give_back(limit_ns)
 
     def unsent(self, rows: Iterable[Row]) -> list[Row]:
         """Those of `rows` that are not in flight."""

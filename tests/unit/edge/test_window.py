@@ -54,3 +54,12 @@ def test_a_lost_session_sends_all_again() -> None:
     window.note(40, 0)
     window.forget_all()
     assert (window.cursor, window.sent, window.resent) == (0, {}, 1)
+
+
+def test_what_was_dropped_over_the_quota_is_given_back_and_nothing_younger() -> None:
+    window = Window(cursor=50)
+    window.note(7, 10)
+    window.note(8, 20)
+    window.note(9, 30)
+    assert window.give_back(20) == 2
+    assert (window.cursor, list(window.sent), window.resent) == (6, [9], 2)
