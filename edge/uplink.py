@@ -212,7 +212,7 @@ class Uplink:
 
     async def _send_old(self, row: Row) -> bool:
         """Send a row of the backlog at its pace, once fewer than BACKLOG_UNANSWERED_MAX of them are unanswered."""
-        while wait_s := self.pace.take(asyncio.get_running_loop().time()):
+        while wait_s := self.pace.take(asyncio.get_running_loop().time()):  # noqa: ASYNC110  # a schedule, no event
             await asyncio.sleep(wait_s)
         await self._backlog_slots.acquire()
         return await self._send(row, as_history(row.body), self._backlog_slots.release)
