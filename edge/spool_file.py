@@ -79,7 +79,7 @@ PUT_BOOT = (
     "INSERT OR REPLACE INTO boots (number, boot_id, machine_boot, anchor_ns, synced, crc) VALUES (?, ?, ?, ?, ?, ?)"
 )
 FORGET_BOOTS = """
-DELETE FROM boots WHERE NOT EXISTS (
+DELETE FROM boots WHERE number < (SELECT max(number) FROM boots) AND NOT EXISTS (
     SELECT 1 FROM rows WHERE position BETWEEN number << 40 AND (number << 40) + 1099511627775)"""  # SEQ_BITS, SEQ_MAX
 OLDEST = """
 SELECT position, kind, length(body), CASE kind WHEN 2 THEN body END FROM rows WHERE kind IN (?, ?) ORDER BY position"""
@@ -221,7 +221,8 @@ class SpoolFile:
         self._numbers = {boot.boot_id: number for number, boot in self._boots.items()}
 
     def _begin_boot(self) -> int:
-        """Number this start; boots of which nothing is left are forgotten."""
+        """Number this start; boots of which nothing is left are forgotten, but not the one that BOOT_NAME tells of:
+        a kill before that is written anew must leave file and witness in agreement."""
         number = max(max(self._boots, default=0), self._last_boot_told()) + 1
         with self._transaction():
             self._connection.execute(FORGET_BOOTS)

@@ -14,6 +14,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -30,7 +31,7 @@ from edge.rows import Kind, Row, as_history, utc_from_ns
 from edge.settings import Settings
 from edge.spool import Spool
 from edge.spool_errors import SpoolClosedError
-from edge.tls import client_context, password
+from edge.tls import client_context, follow_renewals, password
 from edge.window import Window
 from messaging import (
     Client,
@@ -102,6 +103,7 @@ class Uplink:
         self._waiting_told = False
         self._takeovers = 0
         self._behind = True  # whether the spool may hold what the backlog lane has not looked at
+        tls = client_context(settings)
         self.client = Client(
             host=settings.broker_host,
             port=settings.broker_port,
@@ -110,11 +112,12 @@ class Uplink:
             keepalive_s=KEEPALIVE_S,
             subscriptions=self._subscriptions(),
             will=Will(identity.topic("state"), encode(identity.state("lost", spool.boot_id, None))),
-            tls=client_context(settings),
+            tls=tls,
             username=settings.broker_username,
             password=password(settings),
             on_state=self._on_state,
         )
+        self._follow_renewals = partial(follow_renewals, self.client, tls, settings)
 
     def _subscriptions(self) -> list[Subscription]:
         me = self._identity
@@ -159,6 +162,7 @@ class Uplink:
                     tasks.create_task(self._send_backlog(), name="uplink.backlog")
                     tasks.create_task(self._receive(), name="uplink.receive")
                     tasks.create_task(self._tend(), name="uplink.tend")
+                    tasks.create_task(self._follow_renewals(), name="uplink.tls")
             finally:
                 await self._farewell()
 
@@ -183,7 +187,9 @@ class Uplink:
                 self._backlog_ready.clear()  # whoever changes one of the three sets it again
                 continue
             start = self.window.cursor
-            rows = await self._peek(start)
+            rows: list[Row] = []
+            with suppress(SpoolClosedError):
+                rows = await asyncio.wrap_future(self._spool.peek(start, PEEK_ROWS))
             if self.window.cursor < start:
                 continue  # something older turned up meanwhile
             if not rows:
@@ -191,12 +197,6 @@ class Uplink:
                 self._backlog_ready.clear()
                 continue
             await self._send_rows(rows)
-
-    async def _peek(self, after: int) -> list[Row]:
-        try:
-            return await asyncio.wrap_future(self._spool.peek(after, PEEK_ROWS))
-        except SpoolClosedError:
-            return []
 
     async def _send_rows(self, rows: list[Row]) -> None:
         live = {row.position for row in self._live}
@@ -218,10 +218,9 @@ class Uplink:
         return await self._send(row, as_history(row.body), self._backlog_slots.release)
 
     def _may_send_backlog(self) -> bool:
-        stored = self.hosts.since_ns is not None
-        if not stored and not self._waiting_told:
+        if not (stored := self.hosts.since_ns is not None) and not self._waiting_told:
             log.info("uplink.backlog_waits", reason=f"nobody says that it stores site {self._identity.site}")
-        if stored and self._waiting_told:
+        elif stored and self._waiting_told:
             log.info("uplink.backlog_goes_on")
         self._waiting_told = not stored
         return stored
@@ -385,11 +384,11 @@ class Uplink:
     def _take_receipt(self, receipt: Receipt) -> None:
         if receipt.device_id != self._identity.device_id:
             raise ContractError("$.device_id", f"a receipt for {receipt.device_id!r}")
-        ranges = [*receipt.stored, *receipt.rejected]
         self.counters.receipts += 1
         self.counters.rejected += sum(each.last_seq - each.first_seq + 1 for each in receipt.rejected)
         if receipt.rejected:
             log.warning("uplink.rejected", ranges=[(each.first_seq, each.last_seq) for each in receipt.rejected])
+        ranges = [*receipt.stored, *receipt.rejected]
         self.window.receipted(self._spool.spans(ranges))
         self._spool.trim(ranges)
         if self._behind:

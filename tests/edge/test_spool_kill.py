@@ -119,6 +119,15 @@ def test_killed_inside_the_nth_sync_of_a_start(
     assert die_at(call, point, tmp_path / "synced", new_spool)
 
 
+@pytest.mark.parametrize(("call", "point"), START_POINTS)
+def test_killed_inside_the_nth_sync_of_a_second_start(
+    call: str, point: int, tmp_path: Path, new_spool: Callable[..., Spool]
+) -> None:
+    """An empty start lies before it: its number may be forgotten only once nothing beside the file tells of it."""
+    new_spool(folder=str(tmp_path / "synced")).close()
+    assert die_at(call, point, tmp_path / "synced", new_spool)
+
+
 @pytest.mark.parametrize("point", WORK_POINTS)
 def test_killed_inside_the_nth_sync_of_append_and_trim(
     point: int, tmp_path: Path, new_spool: Callable[..., Spool]

@@ -1,8 +1,9 @@
-"""A process that appends and trims until it is killed: `python -m tests.kit.spool_writer FOLDER COUNT [IDLE]`.
+"""A process that appends and trims until it is killed: `python -m tests.kit.spool_writer FOLDER COUNT IDLE SYNCHRONOUS`.
 
 Says each number on standard output once the spool has promised it; every tenth is receipted thereafter. Before the
 first append the spool's thread syncs IDLE times for nothing: who counts system calls by thread and kills at the n-th
-can so tell that thread's calls from those of the start, which is in another one.
+can so tell that thread's calls from those of the start, which is in another one. SYNCHRONOUS other than FULL makes a
+spool that is not ours, to show what the setting is for.
 """
 
 import os
@@ -18,13 +19,14 @@ from edge.spool import Spool, SpoolLimits
 from tests.kit.fix_spool import DEADLINE_S, gap_event, sample
 
 
-def main(folder: Path, count: int, idle: int) -> None:
+def main(folder: Path, count: int, idle: int = 0, synchronous: str = "FULL") -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for numbers
     clock = SystemClock(trusted=True)  # it runs: a disk that refused is asked again a second later
     limits = SpoolLimits(commit_interval_s=0.0, commit_rows_max=5)
     spool = Spool(folder, clock=clock, build_gap=gap_event, limits=limits)
     sys.stdout.write(f"boot {spool.boot_id}\n")
     sys.stdout.flush()
+    spool._ask(lambda: spool._file._connection.execute(f"PRAGMA synchronous={synchronous}")).result(DEADLINE_S)
     spool._ask(lambda: sync_idly(folder, idle)).result(DEADLINE_S)
     for turn in range(count // 4):
         futures = [spool.append(Kind.SAMPLE, clock.monotonic_ns(), sample) for _ in range(4)]
@@ -49,4 +51,4 @@ def sync_idly(folder: Path, times: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)
+    main(Path(sys.argv[1]), int(sys.argv[2]), *map(int, sys.argv[3:4]), *sys.argv[4:5])
