@@ -1,9 +1,9 @@
-"""A process that appends and trims until it is killed: `python -m tests.kit.spool_writer FOLDER COUNT IDLE SYNCHRONOUS`.
+"""A process that appends and trims until it is killed: `python -m tests.kit.spool_writer FOLDER COUNT IDLE MODE`.
 
 Says each number on standard output once the spool has promised it; every tenth is receipted thereafter. Before the
 first append the spool's thread syncs IDLE times for nothing: who counts system calls by thread and kills at the n-th
-can so tell that thread's calls from those of the start, which is in another one. SYNCHRONOUS other than FULL makes a
-spool that is not ours, to show what the setting is for.
+can so tell that thread's calls from those of the start, which is in another one. A MODE of `synchronous` other than
+FULL makes a spool that is not ours, to show what the setting is for.
 """
 
 import os
