@@ -68,6 +68,7 @@ CREATE TABLE rows (
     crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX rows_timeless ON rows (position) WHERE stamped = 0;
 """
+TEXTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
 INSERT = "INSERT OR IGNORE INTO rows (position, kind, stamped, monotonic_ns, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
 PEEK = """
 SELECT position, kind, stamped, monotonic_ns, crc, body FROM rows
@@ -113,9 +114,8 @@ class SpoolFile:
     """The open file. Raises SpoolDamagedError, SpoolNewerError; sqlite3.Error where the disk refuses.
 
     unchecked: too large to be looked through at a start. trimmed, dropped: rows removed since opening, by receipt and
-    for want of room.
-    corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap. torn: the last
-    process that wrote did not end a write, or its log is damaged. torn_rows: what the log holds behind that place.
+    for want of room. corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap. torn: the
+    last process that wrote did not end a write, or its log is damaged. torn_rows: what the log holds behind that.
     """
 
     def __init__(self, folder: Path, clock: EdgeClock, chance: random.Random) -> None:
@@ -163,11 +163,10 @@ class SpoolFile:
             self._check(connection)
             self._count(connection)
             self._compare(connection)
-        except sqlite3.OperationalError:
-            connection.close()
-            raise  # the disk refuses; the file may be sound
         except sqlite3.DatabaseError as error:
             connection.close()
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise  # the disk refuses; the file may be sound
             raise SpoolDamagedError(self.path, str(error)) from error
         except (SpoolDamagedError, SpoolNewerError):
             connection.close()
@@ -183,6 +182,8 @@ class SpoolFile:
             if version > VERSION and connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
                 raise SpoolNewerError(self.path, version, VERSION)
             raise SpoolDamagedError(self.path, f"it says version {version}")
+        if {text for (text,) in connection.execute(TEXTS)} != {text.strip() for text in SCHEMA.split(";")[:-1]}:
+            raise SpoolDamagedError(self.path, "its tables are not ours")
         if self.path.stat().st_size > AT_ONCE_BYTES:
             self.unchecked = True  # looked through in the background
             return

@@ -389,7 +389,7 @@ class Uplink:
         if receipt.rejected:
             log.warning("uplink.rejected", ranges=[(each.first_seq, each.last_seq) for each in receipt.rejected])
         ranges = [*receipt.stored, *receipt.rejected]
-        self.window.receipted(self._spool.spans(ranges))
+        self.window.receipted(self._spool.spans(ranges), self._clock.monotonic_ns())
         self._spool.trim(ranges)
         if self._behind:
             self._backlog_ready.set()  # there is room again
