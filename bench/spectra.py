@@ -1,9 +1,9 @@
 """Products of known pigments under a spectral sensor, for figures of accuracy.
 
 Two sets, with seeds of their own. `tuning` draws pigments over the ranges of a plant, half of them independent of each
-other, half correlated with the scattering. `reporting` draws them from three populations that overlap (pale, yellow and
-bruised pieces), in each of which pigments and scattering hang together in another way. Chips differ as those of one reel:
-filters shifted by up to 5 nm.
+other, half correlated with the scattering. `reporting` draws them from three populations that overlap (pale, yellow
+and bruised pieces), in each of which pigments and scattering hang together in another way. Chips differ as those of
+one reel: filters shifted by up to 5 nm.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ DARK_COUNTS = 3.0
 SHOT, READ = 0.05, 0.95  # variance per count; counts
 LEVEL_SPREAD = 0.02  # brightness common to all channels: distance and tilt
 WHITE_REFLECTANCE = 0.95
+POPULATIONS = ((0.005, 0.2, 7.0, 21.0), (0.009, 0.35, 18.0, 17.0), (0.02, 0.6, 9.0, 14.0))  # pale, yellow, bruised
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _correlated(rng: np.random.Generator) -> Product:
 def reporting(rng: np.random.Generator) -> Product:
     """A pale, a yellow or a bruised piece: medians and spreads of each population, and how its members vary together."""
     kind = rng.choice(3, p=(0.5, 0.3, 0.2))
-    blood, oxidised, carotene, scatter = ((0.005, 0.2, 7.0, 21.0), (0.009, 0.35, 18.0, 17.0), (0.02, 0.6, 9.0, 14.0))[kind]
+    blood, oxidised, carotene, scatter = POPULATIONS[kind]
     common = rng.standard_normal()  # what moves everything of one animal
     return _product(
         blood=float(np.clip(blood * np.exp(0.4 * rng.standard_normal() + 0.2 * common), 0.0015, 0.04)),

@@ -63,8 +63,8 @@ class Fit:
     """unknowns: (6,), mM and pure numbers, in the order of HAEM to LEVEL (natural logarithm). covariance: (6, 6).
 
     gain: (6, 7), by how much each unknown moves with ln R of each channel. filter_u: (7,), standard uncertainty of ln R
-    because nobody knows where within the reel's limits the filters' centres lie: more where it is steep. residual: rms of what the model leaves of
-    ln R, in its own standard uncertainties.
+    because nobody knows where within the reel's limits the filters' centres lie: more where it is steep. residual: rms
+    of what the model leaves of ln R, in its own standard uncertainties.
     """
 
     unknowns: Array
