@@ -97,7 +97,7 @@ def _correlated(rng: np.random.Generator) -> Product:
 
 
 def reporting(rng: np.random.Generator) -> Product:
-    """A pale, a yellow or a bruised piece: medians and spreads of each population, and how its members vary together."""
+    """A pale, a yellow or a bruised piece: medians and spreads of each kind, and how its members vary together."""
     kind = rng.choice(3, p=(0.5, 0.3, 0.2))
     blood, oxidised, carotene, scatter = POPULATIONS[kind]
     common = rng.standard_normal()  # what moves everything of one animal
