@@ -21,7 +21,7 @@ from quality.surface import smooth_terms
 Array = NDArray[np.float64]
 Kind = Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
 
-SAMPLING_RELATIVE_U = 0.4  # of the residual's variance: rows are 22 mm apart, and waves of 30 mm fall between them
+SAMPLING_RELATIVE_U = 0.28  # of the residual's variance: rows are 22 mm apart, and waves of 30 mm fall between them
 FORM_RELATIVE_U = 0.1  # of the variance that a smooth form is allowed
 TOP_PART = 0.7  # of the greatest height: below, the rim is smeared over a zone's width
 CELLS_FIT_MIN = 30

@@ -15,8 +15,9 @@ from quality.errors import require
 
 READINGS_MIN = 5
 SCATTER_MAX = 0.03
+BIRGE_MAX = 1.73  # scatter over stated uncertainty that three bodies exceed once in twenty (chi square of 2, 5.99 / 2)
 BODY_RELATIVE_U = 0.012  # by how much bodies differ in a pass, standard deviation over six makes
-BODY_FRAME_RELATIVE_U = 0.025  # the same for single frames
+BODY_FRAME_RELATIVE_U = 0.0225  # the same for single frames
 
 
 def gauge_factor(
@@ -43,8 +44,9 @@ def gauge_factor(
 def joint_factor(factors: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return factor and standard uncertainty of a set of gauge bodies, each with its own factor and uncertainty.
 
-    The mean; its uncertainty is that of independent bodies, or what their scatter says where that is more. Raises
-    QualityError for no body, or for two that contradict each other by more than 4 standard uncertainties.
+    The mean; its uncertainty is that of independent bodies, or what their scatter says where that is more than chance
+    explains. Raises QualityError for no body, or for two that contradict each other by more than 4 of their standard
+    uncertainties.
     """
     require(len(factors) > 0, "factors", "must hold at least one gauge body")
     values, u = np.array([each[0] for each in factors]), np.array([each[1] for each in factors])
@@ -56,4 +58,5 @@ def joint_factor(factors: Sequence[tuple[float, float]]) -> tuple[float, float]:
     )
     if len(factors) == 1:
         return mean, stated
-    return mean, max(stated, float(values.std(ddof=1)) / sqrt(len(factors)))
+    scatter = float(values.std(ddof=1)) / sqrt(len(factors))
+    return mean, scatter if scatter > BIRGE_MAX * stated else stated

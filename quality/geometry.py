@@ -28,7 +28,7 @@ DETECTION_SIGMAS = 3.5  # of three connected zones at once: by chance less than 
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
 BELT_ZONES_MIN = 8  # fewer free zones than these say nothing about the belt
 DENSITY_RELATIVE_U = 0.02
-SHAPE_RELATIVE_U = 0.025  # of one body beside the mean of all shapes, and where the zones happen to fall on its rim
+SHAPE_RELATIVE_U = 0.0225  # of one body beside the mean of all shapes, and where the zones happen to fall on its rim
 SCORE_FLOOR = 0.05  # keeps relative uncertainties finite where a score is near 0
 RIM_PART_MAX = 0.75  # a border zone as high as this part of the next one inwards does not hold the product's rim
 TRACKED_BELT_U = 1.0 / 3.0  # what remains of the belt's uncertainty, tilt mostly, once its height is tracked
@@ -175,8 +175,10 @@ def _find_products(picture: _Picture, calibration: TofCalibration, recipe: Recip
         picture.z = picture.z + picture.belt_shift_mm / calibration.plane_rate
         picture.height = picture.height - picture.belt_shift_mm
         raised = zones.zone_set(picture.height > threshold)
+    # A zone that was filled from its neighbours is no witness of its own.
+    witnesses = zones.ALL if picture.measured.all() else zones.zone_set(picture.measured)
     pieces = zones.components(raised)
-    return [piece for piece in pieces if piece.bit_count() >= recipe.tof.zones_min]
+    return [piece for piece in pieces if (piece & witnesses).bit_count() >= recipe.tof.zones_min]
 
 
 def _judge(

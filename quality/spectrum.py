@@ -31,6 +31,7 @@ UNKNOWN_U = 0.29  # rectangular over 0..1
 LOG_STEP = 1e-4  # of ln R, for the numerical derivatives
 RESIDUAL_MAX = 3.0  # standard uncertainties, rms over seven channels: these pigments do not make this spectrum
 HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
+YELLOW_RELATIVE_U = 0.05  # carotene and bilirubin in unknown shares count as one pigment; their bands differ
 COVERAGE_FACTOR = 1.96  # of a 95 % interval
 ROUNDING_U = 3e-5  # of four decimals
 SCATTER, LIGHTNESS, FAT, SCORE = 3, 4, 6, 8  # places in _FIGURES
@@ -225,7 +226,7 @@ def _replace_pigment_u(figures: Array, figures_u: Array, fit: Fit, rules: Spectr
     figures_u[0] = np.sqrt(haem_var)
     figures_u[[4, 9, 10]] = np.hypot(figures_u[[4, 9, 10]], MODEL_U)
     figures_u[11] = np.hypot(figures_u[11], float(MODEL_U.max()))
-    figures_u[2] = np.sqrt(covariance[YELLOW, YELLOW])
+    figures_u[2] = np.hypot(np.sqrt(covariance[YELLOW, YELLOW]), YELLOW_RELATIVE_U * figures[2])
     haem, methaem = max(float(figures[0]), 1e-6), float(figures[1])
     by = np.array([-methaem, 1.0 - methaem]) / haem  # of the fraction by haem that can carry oxygen and by methaem
     fraction_var = float(by @ covariance[:2, :2] @ by)
