@@ -64,6 +64,15 @@ _REASONS: dict[str, tuple[str, str]] = {
         "Réglages du capteur spectral différents de l'étalonnage",
         "Spectral sensor settings differ from the calibration",
     ),
+    "tof_calibration_expired": (
+        "Étalonnage du capteur de hauteur périmé : incertitude élargie",
+        "Height calibration expired: uncertainty widened",
+    ),
+    "spectral_calibration_expired": (
+        "Étalonnage du blanc périmé : incertitude élargie",
+        "White calibration expired: uncertainty widened",
+    ),
+    "flicker": ("Lumière du hall papillotante pendant la mesure", "Flickering hall light during the measurement"),
     "haem_unseen": ("Trop peu de sang visible pour juger l'oxydation", "Too little visible blood to judge oxidation"),
     "unexplained": ("Spectre mal expliqué par les pigments connus", "Spectrum poorly explained by the known pigments"),
 }
