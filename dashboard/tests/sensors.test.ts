@@ -43,6 +43,8 @@ describe('events of sensors', () => {
 
   it('say who still fails when one recovers', () => {
     const alone = event('sensor_recovered', { chip: 'VL53L8CH', failing: [] });
+    const givenUp = event('sensor_fault', { chip: 'AS7341', rung: 'given up' }, 'sensor_absent');
+    expect(eventWords(givenUp, TEXTS.en, 'en').detail).toBe('AS7341: does not answer (given up, tried again now and then)');
     const first = event('sensor_recovered', { chip: 'VL53L8CH', failing: ['AS7341'] });
     expect(eventWords(alone, TEXTS.en, 'en')).toEqual({ title: 'Sensor recovered', detail: 'VL53L8CH', advice: null });
     expect(eventWords(first, TEXTS.en, 'en').detail).toBe('VL53L8CH; still failing: AS7341');
@@ -76,6 +78,11 @@ describe('the trouble of a device', () => {
     const over = alertIn('returned_unacknowledged', '2026-03-02T08:00:01Z');
     expect(currentTrouble(mergeAlerts([going], [acknowledged]), 'ESP32_LL_01')).toBeDefined();
     expect(currentTrouble(mergeAlerts([going], [over]), 'ESP32_LL_01')).toBeUndefined();
+  });
+
+  it('is told by the newest of its occurrences, each of which is an alert of its own', () => {
+    const again = alertIn('returned_unacknowledged', '2026-03-02T08:00:03Z', { id: 8 });
+    expect(currentTrouble(mergeAlerts([going], [again]), 'ESP32_LL_01')).toBeUndefined();
   });
 
   it('is not guessed from rows that do not tell', () => {

@@ -45,6 +45,8 @@ export interface EventRecord {
   /** Of a sensor's event: which, and which others still fail. */
   readonly chip: string | null;
   readonly failing: readonly string[];
+  /** Whether the device waits before it tries to mend the sensor again. */
+  readonly isGivenUp: boolean;
   /** Of a simulated fault: which, and whether it begins. */
   readonly fault: string | null;
   readonly isBeginning: boolean;
@@ -173,6 +175,7 @@ export const eventRecord: Reader<EventRecord> = (value, path) => {
     reason: reason === null ? null : text(reason['code'], `${path}.reason.code`),
     chip: textOrNull(data['chip']),
     failing: Array.isArray(data['failing']) ? data['failing'].filter((chip) => typeof chip === 'string') : [],
+    isGivenUp: data['rung'] === 'given up',
     fault: textOrNull(data['fault']),
     isBeginning: data['on'] === true,
   };

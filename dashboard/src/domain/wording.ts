@@ -125,7 +125,8 @@ export function eventWords(event: EventRecord, t: Texts, language: Language): Ev
   }
   const { reason } = event;
   if (reason === null) return { title, detail: null, advice: null };
-  const detail = sensorText(reason, event.chip, t) ?? reasonText(plainReason(reason), t, language);
+  const cause = sensorText(reason, event.chip, t) ?? reasonText(plainReason(reason), t, language);
+  const detail = event.isGivenUp ? t.sensors.givenUp(cause) : cause;
   const advice = hasKey(t.sensors.advice, reason) ? t.sensors.toDo(t.sensors.advice[reason]) : null;
   return { title, detail, advice };
 }

@@ -5,6 +5,7 @@ export const enSensors: Pick<Texts, 'sensors'> = {
   sensors: {
     of: (chip: string, cause: string) => `${chip}: ${cause}`,
     toDo: (advice: string) => `To do: ${advice}`,
+    givenUp: (cause: string) => `${cause} (given up, tried again now and then)`,
     failing: (chips: string) => `still failing: ${chips}`,
     playBegins: (fault: string) => `begins: ${fault}`,
     playEnds: (fault: string) => `ends: ${fault}`,

@@ -164,6 +164,7 @@ export const en: Texts = {
       several_products: 'several products at once',
       spectral_saturated: 'spectral sensor saturated',
       spectral_glare: 'glare brighter than white',
+      spectral_fault: 'spectral sensor faulty',
       spectral_low_light: 'not enough light',
     },
   },

@@ -5,6 +5,7 @@ export const frSensors = {
     /** A cause with the chip that it is about. */
     of: (chip: string, cause: string) => `${chip}\u00a0: ${cause}`,
     toDo: (advice: string) => `À faire\u00a0: ${advice}`,
+    givenUp: (cause: string) => `${cause} (abandonné, réessayé de temps à autre)`,
     failing: (chips: string) => `encore en défaut\u00a0: ${chips}`,
     playBegins: (fault: string) => `début, ${fault}`,
     playEnds: (fault: string) => `fin, ${fault}`,

@@ -165,6 +165,7 @@ export const fr = {
       several_products: 'plusieurs produits à la fois',
       spectral_saturated: 'capteur spectral saturé',
       spectral_glare: 'reflet plus clair que le blanc',
+      spectral_fault: 'capteur spectral en défaut',
       spectral_low_light: 'lumière insuffisante',
     },
   },

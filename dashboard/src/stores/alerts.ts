@@ -69,10 +69,11 @@ function adopted(alert: Alert, known: readonly Alert[]): Alert {
 }
 
 /** What is wrong with a device's sensors now; undefined where nothing is, or nobody told since the page was opened. */
-export const currentTrouble = (alerts: readonly Alert[], deviceId: string): Alert | undefined =>
-  alerts
-    .filter((alert) => alert.deviceId === deviceId && alert.kind === 'sensor_fault' && alert.isOver === false)
-    .toSorted((a, b) => b.raisedAtMs - a.raisedAtMs)[0];
+export function currentTrouble(alerts: readonly Alert[], deviceId: string): Alert | undefined {
+  const faults = alerts.filter((alert) => alert.deviceId === deviceId && alert.kind === 'sensor_fault');
+  const newest = faults.toSorted((a, b) => b.raisedAtMs - a.raisedAtMs)[0]; // each occurrence is an alert of its own
+  return newest?.isOver === false ? newest : undefined;
+}
 
 /** The alerts to handle, one line each: the newest occurrence stands for all, with their count. */
 export function pendingAlerts(alerts: readonly Alert[]): readonly Alert[] {
