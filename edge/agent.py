@@ -32,6 +32,7 @@ from edge.identity import Identity, agent_version
 from edge.notify import Notifier
 from edge.onlooker import Onlooker
 from edge.page import LocalPage, open_page
+from edge.power import power_cycle
 from edge.rows import Kind, Row, Stamp, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
@@ -93,6 +94,9 @@ class Agent:
             spectral_bus=None if self.world.spectral_bus is self.world.bus else self.world.spectral_bus,
             tof=self.world.tof,
             spectral=self.world.spectral,
+            power_cycle=None
+            if settings.power_command is None
+            else power_cycle(settings.power_command, self.world.bus.clock),
             clock=self.clock,
             rate_hz=settings.rate_hz,
             prepare=self._calibrate if self._calibrations is None else None,

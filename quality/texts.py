@@ -84,6 +84,7 @@ _UNGRADED: dict[str, tuple[str, str]] = {
     "several_products": ("Non classé : plusieurs produits à la fois", "Not graded: several products at once"),
     "spectral_saturated": ("Non classé : capteur spectral saturé", "Not graded: spectral sensor saturated"),
     "spectral_glare": ("Non classé : reflet plus clair que le blanc", "Not graded: glare brighter than white"),
+    "spectral_fault": ("Non classé : capteur spectral en défaut", "Not graded: spectral sensor faulty"),
     "spectral_low_light": ("Non classé : lumière insuffisante", "Not graded: not enough light"),
 }
 # What is wrong with a sensor: `chip` is its name. The codes are those of the device's events.
