@@ -51,8 +51,8 @@ class TofRaw(Wire, frozen=True):
     """What the VL53L8CH reported, 8 x 8, row-major, scene orientation; null where a zone saw no target.
 
     distance: mm, 0 to 4000. reflectance: half percents, 0 to 255. amplitude (signal) and ambient: kcps per SPAD, 0 to
-    4095. status: target status of UM3109 table 4, 0 to 255. sigma: the chip's standard deviation of the distance, in its
-    own unit of 1/128 mm. status, ambient and sigma may be empty; without sigma an analysis cannot be computed again.
+    4095. status: target status of UM3109 table 4, 0 to 255. sigma: the chip's standard deviation of the distance, in
+    its own unit of 1/128 mm. status, ambient and sigma may be empty; without sigma no analysis can be repeated exactly.
     """
 
     distance_matrix: DistanceMatrix

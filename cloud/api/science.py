@@ -1,15 +1,25 @@
 """What grades rest on, as one router: recipes, calibrations, challenge tests, charts, models, re-analysis."""
 
 from litestar import Router
+from litestar.di import Provide
 
 from cloud.api.calibrations import CalibrationsController
 from cloud.api.challenges import ChallengesController, ReferencesController
+from cloud.api.reanalysis import Reanalyses, reanalysis
 from cloud.api.recipes import RecipesController
 
 
 def science() -> Router:
     """All of it below `/api/sqal`."""
+    reanalyses = Reanalyses()
     return Router(
         path="/api/sqal",
-        route_handlers=[RecipesController, CalibrationsController, ReferencesController, ChallengesController],
+        route_handlers=[
+            RecipesController,
+            CalibrationsController,
+            ReferencesController,
+            ChallengesController,
+            reanalysis,
+        ],
+        dependencies={"reanalyses": Provide(lambda: reanalyses, sync_to_thread=False)},
     )
