@@ -792,6 +792,24 @@ SELECT time, sample_id, device_id, lot_id,
     to_jsonb(vl53l8ch_sigma_matrix) AS vl53l8ch_sigma_matrix, as7341_clear_halves, details
 FROM sqal_sensor_samples;
 
+-- A figure of a sample by its short name, as charts and studies ask for it; NULL for a name that is none or a sample
+-- that lacks it.
+CREATE FUNCTION sqal_index_of(s sqal_sensor_samples, p_name TEXT) RETURNS DOUBLE PRECISION LANGUAGE SQL IMMUTABLE AS $$
+    SELECT CASE p_name
+        WHEN 'final_score' THEN s.fusion_final_score
+        WHEN 'volume_mm3' THEN s.vl53l8ch_volume_mm3
+        WHEN 'surface_uniformity' THEN s.vl53l8ch_surface_uniformity
+        WHEN 'tof_score' THEN s.vl53l8ch_quality_score
+        WHEN 'mass_g' THEN s.vl53l8ch_mass_g
+        WHEN 'belt_distance_mm' THEN s.vl53l8ch_belt_distance_mm
+        WHEN 'freshness_index' THEN s.as7341_freshness_index
+        WHEN 'fat_quality_index' THEN s.as7341_fat_quality_index
+        WHEN 'oxidation_index' THEN s.as7341_oxidation_index
+        WHEN 'spectral_score' THEN s.as7341_quality_score
+        ELSE COALESCE(s.details -> 'spectral' ->> p_name, s.details -> 'tof' ->> p_name)::FLOAT
+    END::FLOAT
+$$;
+
 -- Days as people at a site count them: its time zone, its shifts, and figures by day that add up what hours hold.
 
 CREATE TABLE sqal_sites (
@@ -1074,6 +1092,7 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13'),
     (10, 'science', 'core', '65f11ad80f0eec9fd63bec296ccec95bdad9ef5e0c876dab72a8156a8a0767a7'),
     (11, 'sample_details', 'core', '1eded399ee5fd675ed7954b18ccd65e95b9a59857434ce846d5a3a5bba9d7a13'),
+    (12, 'index_of', 'core', '90d303c10c3655e29e060eebcabf5d3ddeaab0d073a74c7d75e6b4e6c08a346e'),
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
     (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93'),

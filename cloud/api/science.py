@@ -5,8 +5,10 @@ from litestar.di import Provide
 
 from cloud.api.calibrations import CalibrationsController
 from cloud.api.challenges import ChallengesController, ReferencesController
+from cloud.api.models import ModelsController
 from cloud.api.reanalysis import Reanalyses, reanalysis
 from cloud.api.recipes import RecipesController
+from cloud.api.spc import SpcController
 
 
 def science() -> Router:
@@ -19,6 +21,8 @@ def science() -> Router:
             CalibrationsController,
             ReferencesController,
             ChallengesController,
+            ModelsController,
+            SpcController,
             reanalysis,
         ],
         dependencies={"reanalyses": Provide(lambda: reanalyses, sync_to_thread=False)},
