@@ -44,6 +44,7 @@ EventKind = Literal[
     "taken_over",
     "simulated_fault",
 ]
+SamplingMode = Literal["free", "timed", "belt"]
 AlarmState = Literal["unacknowledged", "acknowledged", "returned_unacknowledged", "cleared", "shelved"]
 UPTIME_MS_MAX = 100 * 366 * 86_400_000  # a century: more is no uptime
 Halves = Annotated[list[Count], Meta(min_length=2, max_length=2)]
@@ -245,6 +246,8 @@ class ErrorNotice(Wire, frozen=True):
 class DesiredConfiguration(Wire, frozen=True):
     """`cfg/desired`: what a device shall be set to; absent keys stay as they are. rate_hz 0.1 to 15.
 
+    mode: `timed` measures rate_hz times a second, `free` as fast as the sensors can, `belt` once for each piece.
+
     recipe: the label such as `foie-gras@2`. recipe_values: that recipe whole, the fields of `quality.recipe.Recipe`; a
     device keeps what it has been given, so that a later desire may name it alone.
     """
@@ -253,6 +256,7 @@ class DesiredConfiguration(Wire, frozen=True):
     recipe: ShortText | None = None
     recipe_values: dict[str, Any] | None = None
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] | None = None
+    mode: SamplingMode | None = None
     lot_id: LotId | None = None
     limits: dict[str, float] | None = None
     schema: Schema = SCHEMA
