@@ -43,6 +43,7 @@ EventKind = Literal[
     "taken_over",
     "simulated_fault",
 ]
+SamplingMode = Literal["free", "timed", "belt"]
 AlarmState = Literal["unacknowledged", "acknowledged", "returned_unacknowledged", "cleared", "shelved"]
 HttpStatus = Annotated[int, Meta(ge=100, le=599)]
 
@@ -227,6 +228,8 @@ class ErrorNotice(Wire, frozen=True):
 class DesiredConfiguration(Wire, frozen=True):
     """`cfg/desired`: what a device shall be set to; absent keys stay as they are. rate_hz 0.1 to 15.
 
+    mode: `timed` measures rate_hz times a second, `free` as fast as the sensors can, `belt` once for each piece.
+
     recipe: the label such as `foie-gras@2`. recipe_values: that recipe whole, the fields of `quality.recipe.Recipe`; a
     device keeps what it has been given, so that a later desire may name it alone.
     """
@@ -235,6 +238,7 @@ class DesiredConfiguration(Wire, frozen=True):
     recipe: ShortText | None = None
     recipe_values: dict[str, Any] | None = None
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] | None = None
+    mode: SamplingMode | None = None
     lot_id: LotId | None = None
     limits: dict[str, float] | None = None
     schema: Schema = SCHEMA

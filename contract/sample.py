@@ -7,9 +7,9 @@ a field ending in `_u` is the standard uncertainty of the field before it, in th
 
 import uuid
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from contract.bounds import (
@@ -65,8 +65,27 @@ class TofRaw(Wire, frozen=True):
                 raise ValueError(f"{name} must be 8 x 8 or empty")
 
 
+class Anomaly(Wire, frozen=True):
+    """A spot that does not belong on the surface. along_mm, across_mm: from the middle of the piece, belt directions.
+
+    peak: mm above (+) or below (-) the smooth surface; for patches the natural logarithm of their brightness over that
+    of their surroundings. severity: 0 just visible to 1 gross.
+    """
+
+    kind: Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
+    along_mm: float
+    across_mm: float
+    area_mm2: NonNegative
+    peak: float
+    severity: Unit
+
+
 class TofAnalysis(Wire, frozen=True):
-    """Geometry of the piece. `mass_g` is an estimate: volume times the recipe's density."""
+    """Geometry of the piece. `mass_g` is an estimate: volume times the recipe's density.
+
+    length_mm, width_mm, thickness_mm: extents of the piece along and across its long axis, and upwards. frames: height
+    pictures that the figures rest on. travel: how the belt's travel between them was known; absent for a single one.
+    """
 
     volume_mm3: Volume
     surface_uniformity: Unit
@@ -82,6 +101,14 @@ class TofAnalysis(Wire, frozen=True):
     mass_g: NonNegative | None = None
     mass_g_u: NonNegative | None = None
     belt_distance_mm: NonNegative | None = None
+    footprint_mm2: NonNegative | None = None
+    length_mm: NonNegative | None = None
+    width_mm: NonNegative | None = None
+    thickness_mm: NonNegative | None = None
+    roughness_mm: NonNegative | None = None
+    frames: Count | None = None
+    travel: Literal["encoder", "pictures"] | None = None
+    anomalies: Annotated[list[Anomaly], Meta(max_length=16)] = []
 
 
 class Tof(Wire, frozen=True):
@@ -107,7 +134,11 @@ class SpectralRaw(Wire, frozen=True):
 
 
 class SpectralAnalysis(Wire, frozen=True):
-    """Indices of light. `fat_quality_index` is an estimate from lightness and scatter, not a fat content."""
+    """Indices of light. `fat_quality_index` is an estimate from lightness and scatter, not a fat content.
+
+    lightness, a_star, b_star: CIELAB estimate, D65, 10 degrees; delta_e: CIE 1976 difference from the colour of the
+    recipe's reference. haem_mm, yellow_mm: pigment per scattering, mmol/L at the scattering that the recipe assumes.
+    """
 
     freshness_index: Unit
     fat_quality_index: Unit
@@ -123,6 +154,19 @@ class SpectralAnalysis(Wire, frozen=True):
     gain: NonNegative | None = None
     integration_ms: NonNegative | None = None
     led_ma: NonNegative | None = None
+    lightness: float | None = None
+    lightness_u: NonNegative | None = None
+    a_star: float | None = None
+    a_star_u: NonNegative | None = None
+    b_star: float | None = None
+    b_star_u: NonNegative | None = None
+    delta_e: NonNegative | None = None
+    delta_e_u: NonNegative | None = None
+    haem_mm: float | None = None
+    haem_mm_u: NonNegative | None = None
+    methaem_fraction: Unit | None = None
+    yellow_mm: float | None = None
+    yellow_mm_u: NonNegative | None = None
 
 
 class Spectral(Wire, frozen=True):
