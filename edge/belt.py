@@ -1,8 +1,8 @@
 """Pieces on a moving belt, one after the other, out of a stream of height pictures.
 
 Every picture is taken at a known travel of the belt, so that each reading has a place on the belt. Along the belt, in
-steps of 5 mm, it is noted whether something lies there or not; a piece is what lies between two stretches of free belt.
-When the last row of zones has left it, its frames are handed on, with the spectrum that was taken nearest to its middle.
+steps of 5 mm, it is noted whether something lies there or not; a piece lies between two stretches of free belt.
+When the last row of zones has left it, its frames are handed on, with the spectrum taken nearest to its middle.
 
 What a newcomer gets wrong: pieces are told apart on the belt and not in time. Two of them may be in one picture, and a
 belt that stops with a piece under the sensors adds nothing to it.
@@ -130,6 +130,11 @@ class BeltScanner:
     def occupied(self) -> bool:
         """Whether something lies in view."""
         return self._open is not None or bool(self._closed) or self._under
+
+    @property
+    def newest(self) -> Look | None:
+        """The last picture that was kept."""
+        return self._looks[-1] if self._looks else None
 
     def wants_light(self) -> bool:
         """Whether a spectrum should be taken now: a piece covers what the spectral sensor sees."""

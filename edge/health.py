@@ -6,9 +6,9 @@ from pathlib import Path
 
 from contract.messages import BirthCertificate, Health, SensorInfo
 from contract.sample import CalibrationIds
-from edge.assemble import AssemblerCounters
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.identity import Identity, agent_version
+from edge.recorder import AssemblerCounters
 from edge.rows import utc_from_ns
 from edge.sampler import Sampler, SamplerCounters
 from edge.spool import Spool
@@ -17,7 +17,7 @@ from quality.recipe import Recipe
 
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")  # millidegrees of the processor, where the kernel tells
 CHIPS = (("VL53L8CH", "0x29"), ("AS7341", "0x39"))
-CAPABILITIES = ["sample", "event", "receipt", "cfg", "timed"]
+CAPABILITIES = ["sample", "event", "receipt", "cfg", "timed", "free", "belt"]
 
 Counters = SamplerCounters | AssemblerCounters | UplinkCounters
 

@@ -84,10 +84,11 @@ def bridged(stack: Stack) -> Stack | None:
     counts = np.ceil(steps[holes] / STEP_MAX_MM).astype(np.intp) - 1
     if int(counts.sum()) > BRIDGED_MAX:
         return None
-    at = np.concatenate([place + np.arange(1, n + 1) / (n + 1) for place, n in zip(holes, counts, strict=True)])
+    pairs = zip(holes.tolist(), counts.tolist(), strict=True)
+    at: Array = np.array([place + (k + 1) / (n + 1) for place, n in pairs for k in range(n)], dtype=np.float64)
     low = at.astype(np.intp)
+    high = low + 1
     share = (at - low)[:, None, None]
-    low, high = low, low + 1
 
     def filled(values: Array) -> Array:
         return np.insert(values, high, values[low] * (1.0 - share) + values[high] * share, axis=0)
