@@ -26,7 +26,10 @@ GAP_BINS = 2  # so much free belt, 10 mm, parts two pieces; a zone blurs the rim
 PIECE_BINS = 4  # what is shorter than 20 mm is noise, or a crumb
 LENGTH_MAX_MM = 400.0  # no piece is so long: it is a row of pieces without a gap
 STEP_MIN_MM = 4.0  # of travel between two frames that are kept: a slow belt brings no news
-LIGHT_EVERY_MM = 35.0  # of travel between two spectra of a piece: one lies within 18 mm of its middle
+LENGTH_EXPECTED_MM = 150.0  # of the first piece; later ones teach better
+LENGTH_SHARE = 0.2  # of each piece in the length that is expected of the next
+LIGHT_EARLY_S = 0.11  # a spectrum begins so much before the expected middle: half its time, half a picture's, and some
+LIGHT_EVERY_MM = 100.0  # of travel to the next spectrum of the same piece, where it goes on
 JUMP_MM = 600.0  # of travel between two frames: what was there has gone by unseen
 MARGIN_MM = 30.0  # of belt beside a piece that is looked at with it
 BLUR_MM = 14.0  # half a zone on the belt, and some
@@ -119,10 +122,12 @@ class BeltScanner:
         self._open: _Span | None = None
         self._closed: deque[_Span] = deque()
         self._last_end_mm: float | None = None
-        self._begun = False  # whether free belt was seen since the beginning: what comes before that is cut
+        self._whole_from_mm = -np.inf  # place on the belt before which things were not seen coming
         self._looks: deque[Look] = deque(maxlen=LOOKS_KEPT)
         self._lights: deque[Light] = deque(maxlen=LIGHTS_KEPT)
         self._light_mm = -np.inf
+        self._length_mm = LENGTH_EXPECTED_MM
+        self._speed_mm_s = 0.0
         self._under = False
         self._newest_mm = -np.inf
 
@@ -137,8 +142,12 @@ class BeltScanner:
         return self._looks[-1] if self._looks else None
 
     def wants_light(self) -> bool:
-        """Whether a spectrum should be taken now: a piece covers what the spectral sensor sees."""
-        return self._under and self._newest_mm - self._light_mm >= LIGHT_EVERY_MM
+        """Whether a spectrum should be taken now: the middle of a piece comes under the spectral sensor."""
+        span = self._open
+        if span is None or not self._under or self._newest_mm - self._light_mm < LIGHT_EVERY_MM:
+            return False
+        early_mm = self._speed_mm_s * LIGHT_EARLY_S
+        return self._newest_mm >= span.start_mm + self._length_mm / 2.0 - early_mm
 
     def light(self, frame: SpectralFrame, travel_mm: float, *, laser: bool) -> None:
         """A spectrum that was asked for, or not."""
@@ -157,6 +166,9 @@ class BeltScanner:
         self._under = bool(raised[MIDDLE].all())
         if self._looks and travel_mm - self._looks[-1].travel_mm < STEP_MIN_MM:
             return passages
+        if self._looks:
+            took_ns = frame.captured_ns - self._looks[-1].frame.captured_ns
+            self._speed_mm_s = (travel_mm - self._newest_mm) * 1e9 / max(took_ns, 1)
         self._newest_mm = travel_mm
         self._looks.append(Look(frame, travel_mm, taken_ns))
         self._note(frame, travel_mm, raised)
@@ -205,6 +217,7 @@ class BeltScanner:
                 bins.setdefault(int((travel_mm - tangent * self._belt_mm) // BIN_MM), False)
         if done is None:
             self._profile.done = min(bins)
+            self._whole_from_mm = travel_mm + self._inner_reach_mm
 
     # --- bins to spans
 
@@ -226,7 +239,7 @@ class BeltScanner:
         self._profile.free_run = 0
         span = self._open
         if span is None:
-            cut: Cut = "" if self._begun else "at_start"
+            cut: Cut = "" if here_mm >= self._whole_from_mm else "at_start"
             self._open = _Span(here_mm, here_mm + BIN_MM, self._last_end_mm, cut)
             return
         span.end_mm = here_mm + BIN_MM
@@ -238,13 +251,15 @@ class BeltScanner:
         profile.free_run += 1
         if profile.free_run < GAP_BINS:
             return
-        self._begun = True
         if span is None or each * BIN_MM + BIN_MM < span.end_mm + GAP_BINS * BIN_MM:
             return
         self._open = None
         self._last_end_mm = span.end_mm
-        if span.end_mm - span.start_mm >= PIECE_BINS * BIN_MM or span.cut:
+        length_mm = span.end_mm - span.start_mm
+        if length_mm >= PIECE_BINS * BIN_MM:
             self._closed.append(span)
+            if not span.cut:
+                self._length_mm += LENGTH_SHARE * (length_mm - self._length_mm)
 
     # --- spans to passages
 
@@ -280,6 +295,6 @@ class BeltScanner:
         self._closed.clear()
         self._looks.clear()
         self._lights.clear()
-        self._profile, self._open, self._last_end_mm, self._begun = _Profile(), None, None, False
+        self._profile, self._open, self._last_end_mm = _Profile(), None, None
         self._light_mm = -np.inf
         return ended

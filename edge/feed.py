@@ -59,7 +59,7 @@ class Meanwhile:
 
 
 class Rhythm:
-    """How late a picture was read: the chip makes them in even steps, and the earliest that was read so far sets them."""
+    """How late a picture was read: the chip makes them in even steps, which the earliest so far sets."""
 
     def __init__(self) -> None:
         self._anchor_ns = 0.0
@@ -166,9 +166,10 @@ def pause(chip: Vl53l8ch) -> bool:
     return True
 
 
-def resume(chip: Vl53l8ch) -> None:
-    """Let the chip range on after `pause`."""
+def resume(chip: Vl53l8ch) -> bool:
+    """Let the chip range on after `pause`; whether it does."""
     try:
         chip.resume()
     except (DriverError, BusError):
-        return  # as above: it is not ranging, and the next look starts it anew
+        return False  # as above: it is not ranging, and the next look starts it anew
+    return True

@@ -17,9 +17,9 @@ from edge.recorder import Found, Recorder
 from edge.sampler import Trouble
 from edge.watch import DIRTY, Watch
 from quality import fusion, geometry, spectrum
-from quality.passes import Stack, bridged, isolated
+from quality.passes import Stack, bridged, isolated, scan_pass
 from quality.piece import piece_of
-from quality.scan import FRAMES_MIN, TRAVEL_RELATIVE_U, ScanAnalysis, analyse_scan, estimate_speed
+from quality.scan import FRAMES_MIN, TRAVEL_RELATIVE_U, ScanAnalysis, estimate_speed
 
 CUT_REASONS = {"at_start": "cut_at_start", "too_long": "several_products"}
 FRAMES_MISSED = "frames_missed"  # more of the pass than may be bridged
@@ -172,16 +172,7 @@ class BeltPieces:
         if whole is None or len(whole.travel_mm) < FRAMES_MIN:
             return FRAMES_MISSED
         whole, relative_u, flags = self._scaled(whole, passage)
-        scan = analyse_scan(
-            whole.distance_mm,
-            sigma_mm=whole.sigma_mm,
-            reflectance_pct=whole.reflectance_pct,
-            status=whole.status,
-            travel_mm=whole.travel_mm,
-            calibration=calibration,
-            recipe=recipe,
-            travel_relative_u=relative_u,
-        )
+        scan = scan_pass(whole, calibration, recipe, travel_relative_u=relative_u)
         place = int(np.argmin(np.abs(alone.travel_mm - lit_mm)))
         picture = geometry.analyse_tof(
             alone.distance_mm[place],

@@ -34,6 +34,7 @@ from edge.feed import Feed, Meanwhile, Taker, pause, resume
 from edge.travel import Travel
 
 PAUSE_PERIOD_S = 0.5  # of the schedule; a shorter one leaves no time for a pause of the ranging chip
+IDLE_PERIODS = 1.5  # without a piece the spectral sensor is looked at so often: two failed looks within three periods
 WAIT_S = 0.25  # of life: longest sleep between two looks at the request to stop
 TOGETHER_S = 0.5  # from the ToF frame to the end of the spectrum, which takes 0.13 s where nothing is wrong
 
@@ -282,7 +283,7 @@ class Sampler:
         """One picture of the belt, in the bus's thread."""
         feed = self.feed
         assert feed is not None
-        feed.step(1.0 / self.rate_hz)
+        feed.step(IDLE_PERIODS / self.rate_hz)
         self.counters.ticks, feed.pictures = self.counters.ticks + feed.pictures, 0
         self.counters.missed_ticks, feed.missed = self.counters.missed_ticks + feed.missed, 0
         self._count()
@@ -292,10 +293,11 @@ class Sampler:
         """One look at both sensors, in the bus's thread: what is seen and what is wrong goes to the callbacks."""
         tof = self._tof.look()
         taken_ns = self._clock.monotonic_ns()  # now, because a look that brings a chip back may take seconds
-        dark = tof is not None and (self.mode == "free" or self.rate_hz * PAUSE_PERIOD_S <= 1.0) and pause(self._chip)
+        wanted = tof is not None and (self.mode == "free" or self.rate_hz * PAUSE_PERIOD_S <= 1.0)
+        dark = wanted and pause(self._chip)
         spectral = self._spectral.look()
-        if dark:
-            resume(self._chip)
+        if wanted and not (dark and resume(self._chip)):
+            self._tof.look()  # it would not be paused, or not range on: begin to mend it now, not at the next tick
         if tof is not None and spectral is not None and spectral.captured_ns - tof.captured_ns > TOGETHER_S * 1e9:
             self.counters.apart += 1
             tof = None  # what lay there may have moved on

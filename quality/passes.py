@@ -5,20 +5,28 @@ the belt: places grow from piece to piece. Pieces may follow each other more clo
 their frames are the same, their places are not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quality.calibration import TofCalibration
 from quality.geometry import VALID_STATUS
-from quality.scan import STEP_MAX_MM
+from quality.heightmap import HeightMap
+from quality.recipe import Recipe
+from quality.scan import STEP_MAX_MM, TRAVEL_RELATIVE_U, ScanAnalysis, analyse_scan
 
 Array = NDArray[np.float64]
 
+NECK_TWO = 0.45  # two pieces that touch have 0.32 at most, single ones 0.8 and more, the most ragged 0.55
+NECK_LONG = 0.65  # two that overlap by 8 mm have 0.56 at most, and are long
+LONG_MM = 240.0  # on the map; a single piece has 220 at most
+SEVERAL = "several_products"
+UNUSABLE = frozenset({"cut_at_ends", "out_of_view", SEVERAL})
 BRIDGED_MAX = 4  # frames that may be missing from a pass: more of the piece would be guessed than is honest
 HOLE_MAX_MM = 3 * STEP_MAX_MM  # two frames in a row
 BELT_STATUS = 5  # UM3109 table 4: valid
+THICK_PART = 0.4  # of the greatest cross section: what both parts must have to be two pieces
 FLAT_MM = 6.0  # as far as a belt may have moved from where it was calibrated
 
 
@@ -103,3 +111,46 @@ def bridged(stack: Stack) -> Stack | None:
                             + stack.travel_mm[high] * share[:, 0, 0]),
         bridged=int(counts.sum()),
     )  # fmt: skip
+
+
+def scan_pass(
+    stack: Stack, calibration: TofCalibration, recipe: Recipe, *, travel_relative_u: float = TRAVEL_RELATIVE_U
+) -> ScanAnalysis:
+    """Analyse a pass; two pieces that touch, which look like one with a neck, are several products."""
+    scan = analyse_scan(
+        stack.distance_mm,
+        sigma_mm=stack.sigma_mm,
+        reflectance_pct=stack.reflectance_pct,
+        status=stack.status,
+        travel_mm=stack.travel_mm,
+        calibration=calibration,
+        recipe=recipe,
+        travel_relative_u=travel_relative_u,
+    )
+    if scan.map is None:
+        return scan
+    along, across = neck_of(scan.map, 0), neck_of(scan.map, 1)
+    several = min(along, across) < NECK_TWO or (along < NECK_LONG and _extent_mm(scan.map) > LONG_MM)
+    flags = [flag for flag in scan.flags if flag != SEVERAL]  # a deep dent may cut a scrap off one piece, too
+    if several:
+        flags.append(SEVERAL)
+    return replace(scan, usable=not UNUSABLE & set(flags), flags=tuple(flags))
+
+
+def _extent_mm(heights: HeightMap) -> float:
+    section = np.maximum(heights.height_mm, 0.0).sum(axis=1)
+    there = heights.along_mm[section > 0.05 * float(section.max())]
+    return float(np.ptp(there)) if there.size else 0.0
+
+
+def neck_of(heights: HeightMap, axis: int) -> float:
+    """How narrow a pass is at its narrowest between two thick parts: cross section there over the lesser of the two.
+
+    axis: 0 along the belt, 1 across it. 1 for what has one thick part only; near 0 for two pieces that just touch.
+    """
+    section = np.maximum(heights.height_mm, 0.0).sum(axis=1 - axis)
+    before = np.maximum.accumulate(section)
+    after = np.maximum.accumulate(section[::-1])[::-1]
+    thick = np.minimum(before, after)
+    told = thick > THICK_PART * float(section.max())
+    return float((section[told] / thick[told]).min()) if told.any() else 1.0
