@@ -26,10 +26,8 @@ GAP_BINS = 2  # so much free belt, 10 mm, parts two pieces; a zone blurs the rim
 PIECE_BINS = 4  # what is shorter than 20 mm is noise, or a crumb
 LENGTH_MAX_MM = 400.0  # no piece is so long: it is a row of pieces without a gap
 STEP_MIN_MM = 4.0  # of travel between two frames that are kept: a slow belt brings no news
-LENGTH_EXPECTED_MM = 150.0  # of the first piece; later ones teach better
-LENGTH_SHARE = 0.2  # of each piece in the length that is expected of the next
-LIGHT_EARLY_S = 0.11  # a spectrum begins so much before the expected middle: half its time, half a picture's, and some
-LIGHT_EVERY_MM = 100.0  # of travel to the next spectrum of the same piece, where it goes on
+LIGHT_FIRST_MM, LIGHT_LAST_MM = 40.0, 110.0  # from a piece's front, where spectra of it begin: pieces of 110 to 220 mm
+LIGHT_EVERY_MM = 35.0  # of travel between two of them: one lies near the middle, however long the piece is
 JUMP_MM = 600.0  # of travel between two frames: what was there has gone by unseen
 MARGIN_MM = 30.0  # of belt beside a piece that is looked at with it
 BLUR_MM = 14.0  # half a zone on the belt, and some
@@ -126,8 +124,6 @@ class BeltScanner:
         self._looks: deque[Look] = deque(maxlen=LOOKS_KEPT)
         self._lights: deque[Light] = deque(maxlen=LIGHTS_KEPT)
         self._light_mm = -np.inf
-        self._length_mm = LENGTH_EXPECTED_MM
-        self._speed_mm_s = 0.0
         self._under = False
         self._newest_mm = -np.inf
 
@@ -146,8 +142,7 @@ class BeltScanner:
         span = self._open
         if span is None or not self._under or self._newest_mm - self._light_mm < LIGHT_EVERY_MM:
             return False
-        early_mm = self._speed_mm_s * LIGHT_EARLY_S
-        return self._newest_mm >= span.start_mm + self._length_mm / 2.0 - early_mm
+        return LIGHT_FIRST_MM <= self._newest_mm - span.start_mm <= LIGHT_LAST_MM
 
     def light(self, frame: SpectralFrame, travel_mm: float, *, laser: bool) -> None:
         """A spectrum that was asked for, or not."""
@@ -166,9 +161,6 @@ class BeltScanner:
         self._under = bool(raised[MIDDLE].all())
         if self._looks and travel_mm - self._looks[-1].travel_mm < STEP_MIN_MM:
             return passages
-        if self._looks:
-            took_ns = frame.captured_ns - self._looks[-1].frame.captured_ns
-            self._speed_mm_s = (travel_mm - self._newest_mm) * 1e9 / max(took_ns, 1)
         self._newest_mm = travel_mm
         self._looks.append(Look(frame, travel_mm, taken_ns))
         self._note(frame, travel_mm, raised)
@@ -258,8 +250,6 @@ class BeltScanner:
         length_mm = span.end_mm - span.start_mm
         if length_mm >= PIECE_BINS * BIN_MM:
             self._closed.append(span)
-            if not span.cut:
-                self._length_mm += LENGTH_SHARE * (length_mm - self._length_mm)
 
     # --- spans to passages
 
