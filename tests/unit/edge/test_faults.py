@@ -27,8 +27,8 @@ TOF, SPECTRAL = "VL53L8CH", "AS7341"
 class Ending:
     """reported: the kinds by chip; empty where the ladder cures it unseen. dead: chips that deliver nothing meanwhile.
 
-    blind: nothing may be graded. lost: looks that may fail where nothing is reported. bent: heights are wrong meanwhile,
-    too: a film throws the laser's light back.
+    blind: nothing may be graded. lost: looks that may fail where nothing is reported. bent: heights are wrong, too,
+    meanwhile: a film throws the laser's light back.
     """
 
     reported: tuple[tuple[str, str], ...] = ()
