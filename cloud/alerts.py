@@ -20,6 +20,8 @@ from datetime import datetime
 from contract.bounds import Severity
 from contract.messages import Alarm, AlarmState
 
+# A condition of the device, not of its pieces: no number of good samples ends it, only what ends the condition itself.
+STANDING = frozenset({"calibration_drift", "calibration_expired", "challenge_failed", "challenge_overdue"})
 GOOD_TO_RETURN = 3  # samples in a row; fewer would ring again and again for a score that hovers around its limit
 RECORD_ONLY_AGE_S = 120.0  # older than this it goes into the history and rings no bell
 
@@ -48,6 +50,7 @@ class Observation:
     sample_id: str | None
     occurrences: Sequence[Occurrence]
     keeps_the_rest: bool = True  # whether rules that are not in `occurrences` are thereby kept
+    ended: frozenset[str] = frozenset()  # conditions that are over, by the type of their alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,11 @@ def observe(
             moved.append(_opened(observation, occurrence, alert_id, new_id(), is_notified=speaks))
         else:
             moved.append(_again(known, observation, occurrence, alert_id, is_notified=speaks or known.is_notified))
-    if observation.keeps_the_rest:
-        moved.extend(_better(alert, observation) for alert in by_key.values())
+    for alert in by_key.values():
+        if alert.alert_type in observation.ended:
+            moved.append(_better(replace(alert, good_streak=GOOD_TO_RETURN), observation))
+        elif observation.keeps_the_rest and alert.alert_type not in STANDING:
+            moved.append(_better(alert, observation))
     return moved
 
 

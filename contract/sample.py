@@ -24,6 +24,7 @@ from contract.bounds import (
     LotId,
     NonNegative,
     OptionalKcpsMatrix,
+    OptionalSigmaMatrix,
     OptionalStatusMatrix,
     ReflectanceMatrix,
     SampleId,
@@ -50,7 +51,8 @@ class TofRaw(Wire, frozen=True):
     """What the VL53L8CH reported, 8 x 8, row-major, scene orientation; null where a zone saw no target.
 
     distance: mm, 0 to 4000. reflectance: half percents, 0 to 255. amplitude (signal) and ambient: kcps per SPAD, 0 to
-    4095. status: target status of UM3109 table 4, 0 to 255. status and ambient may be empty.
+    4095. status: target status of UM3109 table 4, 0 to 255. sigma: the chip's standard deviation of the distance, in
+    its own unit of 1/128 mm. status, ambient and sigma may be empty; without sigma no analysis can be repeated exactly.
     """
 
     distance_matrix: DistanceMatrix
@@ -58,9 +60,10 @@ class TofRaw(Wire, frozen=True):
     amplitude_matrix: KcpsMatrix
     status_matrix: OptionalStatusMatrix = []
     ambient_matrix: OptionalKcpsMatrix = []
+    sigma_matrix: OptionalSigmaMatrix = []
 
     def __post_init__(self) -> None:
-        for name in ("status_matrix", "ambient_matrix"):
+        for name in ("status_matrix", "ambient_matrix", "sigma_matrix"):
             if len(getattr(self, name)) not in (0, 8):
                 raise ValueError(f"{name} must be 8 x 8 or empty")
 
@@ -119,7 +122,7 @@ class Tof(Wire, frozen=True):
 
 
 class SpectralRaw(Wire, frozen=True):
-    """Ten raw counts of the AS7341."""
+    """Ten raw counts of the AS7341. clear_halves: Clear in the first and second half of the measurement."""
 
     F1_415nm: Count
     F2_445nm: Count
@@ -131,6 +134,8 @@ class SpectralRaw(Wire, frozen=True):
     F8_680nm: Count
     Clear: Count
     NIR: Count
+    # --- ours
+    clear_halves: Annotated[list[Count], Meta(min_length=2, max_length=2)] | None = None
 
 
 class SpectralAnalysis(Wire, frozen=True):

@@ -1,4 +1,4 @@
-"""What an event of kind `calibration` or `challenge` says in its `data`: records that outlive the device that made them.
+"""What events of kind `calibration` and `challenge` say in their `data`: records that outlive the device.
 
 The values of a calibration are those of `quality.calibration.TofCalibration` or `SpectralCalibration`, field by field,
 as JSON: they are kept whole, so that a sample can be computed again with the very calibration it was made with.

@@ -72,6 +72,10 @@ CLOUD = LazyGroup(
     {
         "ingest": Lazy("sqal.commands.ingest", "ingest", "Store what the devices send, raise alerts.", "cloud"),
         "serve": Lazy("sqal.commands.serve", "serve", "REST, WebSocket and the live page.", "cloud"),
+        "model": Lazy("sqal.commands.model", "model", "The register of models.", "cloud"),
+        "gage": Lazy("sqal.commands.gage", "gage", "How much of what differs is the measurement.", "cloud"),
+        "reanalyse": Lazy("sqal.commands.reanalyse", "reanalyse", "What another recipe would have said.", "cloud"),
+        "recipe": Lazy("sqal.commands.recipe", "recipe", "What pieces are judged by.", "cloud"),
     },
 )
 

@@ -637,6 +637,179 @@ $$;
 
 CREATE INDEX sqal_sensor_samples_by_id ON sqal_sensor_samples (sample_id, time DESC);
 
+-- What grades rest on: recipes, what devices shall be set to, calibrations, reference pieces and challenge tests. Whatever
+-- a grade or an audit refers to is only ever added to: a trigger refuses to change it.
+
+CREATE FUNCTION sqal_keep_as_written() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is only ever added to: % is refused', TG_TABLE_NAME, TG_OP;
+END
+$$;
+
+CREATE TABLE sqal_recipes (
+    name VARCHAR(80) NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    recipe_values JSONB NOT NULL,             -- every field of a recipe, name and version among them
+    comment VARCHAR(1000) NOT NULL DEFAULT '',
+    created_by VARCHAR(200) NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (name, version)
+);
+CREATE TRIGGER sqal_recipes_as_written BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_recipes
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_keep_as_written();
+
+-- Which recipe is to be used where, and since when; for a device the newest that covers it holds.
+CREATE TABLE sqal_recipe_activations (
+    activation_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name VARCHAR(80) NOT NULL,
+    version INTEGER NOT NULL,
+    site_code VARCHAR(2),                     -- none: every site
+    device_id VARCHAR(100),                   -- none: every device of the site
+    reason VARCHAR(1000) NOT NULL,
+    activated_by VARCHAR(200) NOT NULL,
+    activated_at TIMESTAMPTZ NOT NULL
+);
+CREATE TRIGGER sqal_recipe_activations_as_written BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_recipe_activations
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_keep_as_written();
+
+-- What each device shall be set to: the newest message of cfg/desired, whole. Its revision only ever rises.
+CREATE TABLE sqal_device_twins (
+    device_id VARCHAR(100) PRIMARY KEY,
+    revision BIGINT NOT NULL CHECK (revision >= 1),
+    desired JSONB NOT NULL,
+    desired_by VARCHAR(200) NOT NULL,
+    desired_at TIMESTAMPTZ NOT NULL
+);
+
+-- As the devices measured them. An id is used once by a device; samples name it.
+CREATE TABLE sqal_calibrations (
+    device_id VARCHAR(100) NOT NULL,
+    calibration_id VARCHAR(100) NOT NULL,
+    sensor VARCHAR(20) NOT NULL CHECK (sensor IN ('tof', 'spectral')),
+    procedure VARCHAR(20) NOT NULL,
+    measured_at TIMESTAMPTZ NOT NULL,
+    valid_until TIMESTAMPTZ,
+    calibration_values JSONB NOT NULL,
+    based_on VARCHAR(100),
+    drift JSONB NOT NULL DEFAULT '[]',
+    conditions JSONB NOT NULL DEFAULT '{}',
+    made_by VARCHAR(500),
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    boot_id UUID NOT NULL,                    -- and number of the event that brought it
+    seq BIGINT NOT NULL,
+    ingested_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (device_id, calibration_id)
+);
+CREATE INDEX sqal_calibrations_by_time ON sqal_calibrations (device_id, sensor, measured_at DESC);
+CREATE TRIGGER sqal_calibrations_as_written BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_calibrations
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_keep_as_written();
+
+-- Reference pieces of known values, and how often each device in their reach must measure one rightly.
+CREATE TABLE sqal_references (
+    reference_id VARCHAR(100) PRIMARY KEY,
+    site_code VARCHAR(2),                     -- none: every site
+    description VARCHAR(500) NOT NULL DEFAULT '',
+    figures JSONB NOT NULL,                   -- by name: value and tolerance
+    every_s DOUBLE PRECISION NOT NULL CHECK (every_s > 0),
+    valid_until TIMESTAMPTZ NOT NULL,
+    created_by VARCHAR(200) NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    retired_by VARCHAR(200),
+    retired_at TIMESTAMPTZ
+);
+
+CREATE TABLE sqal_challenges (
+    challenge_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    seq BIGINT NOT NULL,
+    reference_id VARCHAR(100) NOT NULL,
+    taken_at TIMESTAMPTZ NOT NULL,
+    passed BOOLEAN NOT NULL,
+    readings INTEGER NOT NULL,
+    lines JSONB NOT NULL,
+    refused VARCHAR(500),
+    made_by VARCHAR(500),
+    request VARCHAR(100),
+    calibration_tof VARCHAR(100),
+    calibration_spectral VARCHAR(100),
+    site_code VARCHAR(2),
+    line VARCHAR(100),
+    ingested_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    UNIQUE (device_id, boot_id, seq)
+);
+CREATE INDEX sqal_challenges_by_time ON sqal_challenges (taken_at DESC);
+CREATE INDEX sqal_challenges_by_device ON sqal_challenges (device_id, reference_id, taken_at DESC);
+CREATE TRIGGER sqal_challenges_as_written BEFORE UPDATE OR DELETE OR TRUNCATE ON sqal_challenges
+    FOR EACH STATEMENT EXECUTE FUNCTION sqal_keep_as_written();
+
+-- The customer's register of models, made one that can be trusted: which file, who answers for it, one in use at a time.
+ALTER TABLE sqal_ml_models
+    ADD COLUMN file_sha256 VARCHAR(64),
+    ADD COLUMN file_bytes BIGINT,
+    ADD COLUMN metrics JSONB NOT NULL DEFAULT '{}',
+    ADD COLUMN description VARCHAR(1000) NOT NULL DEFAULT '',
+    ADD COLUMN registered_by VARCHAR(200),
+    ADD COLUMN activated_by VARCHAR(200),
+    ADD COLUMN activated_at TIMESTAMPTZ,
+    ADD COLUMN retired_by VARCHAR(200),
+    ADD COLUMN retired_at TIMESTAMPTZ;
+CREATE UNIQUE INDEX sqal_ml_models_version ON sqal_ml_models (model_name, model_type, version);
+CREATE UNIQUE INDEX sqal_ml_models_active ON sqal_ml_models (model_name, model_type) WHERE is_active;
+
+-- What a second analysis of a sample needs beside the matrices, and what the first one found beyond the customer's columns.
+
+ALTER TABLE sqal_sensor_samples
+    ADD COLUMN vl53l8ch_sigma_matrix SMALLINT[8][8],   -- the chip's standard deviation of each distance, 1/128 mm
+    ADD COLUMN as7341_clear_halves INTEGER[2],         -- Clear in the first and second half of the measurement
+    ADD COLUMN details JSONB;                          -- tof and spectral: extents, anomalies, colour, pigments
+
+CREATE OR REPLACE VIEW sqal_sensor_samples_json AS
+SELECT time, sample_id, device_id, lot_id,
+    to_jsonb(vl53l8ch_distance_matrix) AS vl53l8ch_distance_matrix,
+    to_jsonb(vl53l8ch_reflectance_matrix) AS vl53l8ch_reflectance_matrix,
+    to_jsonb(vl53l8ch_amplitude_matrix) AS vl53l8ch_amplitude_matrix,
+    vl53l8ch_volume_mm3, vl53l8ch_surface_uniformity, vl53l8ch_quality_score, vl53l8ch_grade,
+    jsonb_build_object(
+        'F1_415nm', as7341_channels[1], 'F2_445nm', as7341_channels[2], 'F3_480nm', as7341_channels[3],
+        'F4_515nm', as7341_channels[4], 'F5_555nm', as7341_channels[5], 'F6_590nm', as7341_channels[6],
+        'F7_630nm', as7341_channels[7], 'F8_680nm', as7341_channels[8], 'Clear', as7341_channels[9],
+        'NIR', as7341_channels[10]) AS as7341_channels,
+    as7341_freshness_index, as7341_fat_quality_index, as7341_oxidation_index, as7341_quality_score,
+    fusion_final_score, fusion_final_grade, fusion_is_compliant,
+    site_code, line, ingested_at, boot_id, seq, piece_id, origin, hist, schema_version, clock_state, clock_error_ms,
+    agent, recipe, calibration_tof, calibration_spectral, reasons, quality_flags,
+    to_jsonb(vl53l8ch_status_matrix) AS vl53l8ch_status_matrix,
+    to_jsonb(vl53l8ch_ambient_matrix) AS vl53l8ch_ambient_matrix,
+    vl53l8ch_avg_distance_mm, vl53l8ch_std_distance_mm, vl53l8ch_avg_reflectance, vl53l8ch_volume_mm3_u,
+    vl53l8ch_surface_uniformity_u, vl53l8ch_quality_score_u, vl53l8ch_mass_g, vl53l8ch_mass_g_u,
+    vl53l8ch_belt_distance_mm, as7341_ratio_red_nir, as7341_ratio_clear_nir, as7341_freshness_index_u,
+    as7341_fat_quality_index_u, as7341_oxidation_index_u, as7341_quality_score_u, as7341_gain, as7341_integration_ms,
+    as7341_led_ma, fusion_weight_tof, fusion_weight_spectral, fusion_confidence_level, fusion_final_score_u,
+    fusion_grade_probability, location, lot_abattage, eleveur, provenance, meta, cnh, firmware_version, temperature_c,
+    humidity_pct,
+    to_jsonb(vl53l8ch_sigma_matrix) AS vl53l8ch_sigma_matrix, as7341_clear_halves, details
+FROM sqal_sensor_samples;
+
+-- A figure of a sample by its short name, as charts and studies ask for it; NULL for a name that is none or a sample
+-- that lacks it.
+CREATE FUNCTION sqal_index_of(s sqal_sensor_samples, p_name TEXT) RETURNS DOUBLE PRECISION LANGUAGE SQL IMMUTABLE AS $$
+    SELECT CASE p_name
+        WHEN 'final_score' THEN s.fusion_final_score
+        WHEN 'volume_mm3' THEN s.vl53l8ch_volume_mm3
+        WHEN 'surface_uniformity' THEN s.vl53l8ch_surface_uniformity
+        WHEN 'tof_score' THEN s.vl53l8ch_quality_score
+        WHEN 'mass_g' THEN s.vl53l8ch_mass_g
+        WHEN 'belt_distance_mm' THEN s.vl53l8ch_belt_distance_mm
+        WHEN 'freshness_index' THEN s.as7341_freshness_index
+        WHEN 'fat_quality_index' THEN s.as7341_fat_quality_index
+        WHEN 'oxidation_index' THEN s.as7341_oxidation_index
+        WHEN 'spectral_score' THEN s.as7341_quality_score
+        ELSE COALESCE(s.details -> 'spectral' ->> p_name, s.details -> 'tof' ->> p_name)::FLOAT
+    END::FLOAT
+$$;
+
 -- Days as people at a site count them: its time zone, its shifts, and figures by day that add up what hours hold.
 
 CREATE TABLE sqal_sites (
@@ -917,6 +1090,9 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (5, 'initial_devices', 'core', '6bd8931fff928ca0e17298cebf0ffd0b1cee1a6303094e585061a93e7015f0ac'),
     (6, 'stats_period', 'core', '45f46a88ea26073defe4d36e5b8dc3191903777a473218e31e95462daf2a6918'),
     (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13'),
+    (10, 'science', 'core', '65f11ad80f0eec9fd63bec296ccec95bdad9ef5e0c876dab72a8156a8a0767a7'),
+    (11, 'sample_details', 'core', '1eded399ee5fd675ed7954b18ccd65e95b9a59857434ce846d5a3a5bba9d7a13'),
+    (12, 'index_of', 'core', '90d303c10c3655e29e060eebcabf5d3ddeaab0d073a74c7d75e6b4e6c08a346e'),
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
     (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93'),

@@ -35,7 +35,7 @@ async def apply_observations(
     for observation in live:
         mine = by_device.setdefault(observation.device_id, {})
         if not mine and not observation.occurrences:
-            continue
+            continue  # nothing to end either
         ids = history.next_ids(len(observation.occurrences))
         is_open = [alert for alert in mine.values() if alert.state != "cleared"]
         moved = observe(is_open, observation, alert_ids=ids, new_id=new_id)
