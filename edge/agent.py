@@ -19,8 +19,16 @@ import structlog
 
 from contract.bounds import Severity
 from contract.codec import encode
-from contract.messages import CommandResult, DesiredConfiguration, Event, EventKind, ReportedConfiguration
+from contract.messages import (
+    CommandResult,
+    DesiredConfiguration,
+    Event,
+    EventKind,
+    ReportedConfiguration,
+    SamplingMode,
+)
 from contract.sample import Reason
+from drivers.frames import SpectralFrame, TofFrame
 from edge import calibration
 from edge.assemble import Assembler
 from edge.calibration import CalibrationError
@@ -111,6 +119,9 @@ class Agent:
             recipe=self.recipe,
             set_lot=self._set_lot,
             set_rate=self._set_rate,
+            mode=settings.mode,
+            modes=("free", "timed") if self.world.travel is None else ("free", "timed", "belt"),
+            set_mode=self._set_mode,
         )
         self.reporter = Reporter(
             identity=self.identity,
@@ -132,7 +143,9 @@ class Agent:
         self._page: LocalPage | None = None
         self._assembler: Assembler | None = None
         self._lot_id = self.twin.lot_id
-        self.sampler.rate_hz = self.twin.rate_hz
+        self.sampler.rate_hz, self.sampler.mode = self.twin.rate_hz, self.twin.mode
+        if self.world.travel is not None:
+            self.sampler.feed_with(travel=self.world.travel, meanwhile=self.world.meanwhile, taker=self)
         self.errands = Errands(
             self.world,
             in_bus=self.sampler.ask,
@@ -231,10 +244,29 @@ class Agent:
         self._append_event("calibration", self.clock.monotonic_ns(), data=data)
 
     def _on_measurement(self, measurement: Measurement) -> None:
-        assembler = self._assembler or self._begin_assembling()
-        assembler.lot_id = self._lot_id
+        assembler = self._assembling()
         assembler.take(measurement)
         self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
+
+    def picture(self, taken_ns: int, frame: TofFrame | None, travel_mm: float) -> bool:
+        """edge.feed.Taker."""
+        assembler = self._assembling()
+        wanted = assembler.belt.picture(taken_ns, frame, travel_mm)
+        self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
+        return wanted
+
+    def asked(self, travel_mm: float) -> None:
+        """edge.feed.Taker."""
+        self._assembling().belt.asked(travel_mm)
+
+    def light(self, taken_ns: int, frame: SpectralFrame | None, travel_mm: float, *, laser: bool) -> None:
+        """edge.feed.Taker."""
+        self._assembling().belt.light(taken_ns, frame, travel_mm, laser=laser)
+
+    def _assembling(self) -> Assembler:
+        assembler = self._assembler or self._begin_assembling()
+        assembler.lot_id = self._lot_id
+        return assembler
 
     def _begin_assembling(self) -> Assembler:
         assert self._calibrations is not None
@@ -248,6 +280,8 @@ class Agent:
             location=self.settings.location,
             on_trouble=self._on_trouble,
         )
+        if self.world.travel is not None:
+            assembler.belt.travel, assembler.belt.learn = self.world.travel.kind, self.world.travel.learn
         self.reporter.assembler = assembler.counters
         self.reporter.calibration_ids = assembler.calibration_ids
         self._post(self._introduce_soon)
@@ -384,6 +418,9 @@ class Agent:
 
     def _set_lot(self, lot_id: int) -> None:
         self._lot_id = lot_id
+
+    def _set_mode(self, mode: SamplingMode) -> None:
+        self.sampler.mode = mode
 
     def _set_rate(self, rate_hz: float) -> None:
         self.sampler.rate_hz = rate_hz

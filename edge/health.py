@@ -7,9 +7,9 @@ from typing import Any
 
 from contract.messages import BirthCertificate, Health, SensorInfo
 from contract.sample import CalibrationIds
-from edge.assemble import AssemblerCounters
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.identity import Identity, agent_version
+from edge.recorder import AssemblerCounters
 from edge.rows import utc_from_ns
 from edge.sampler import Sampler, SamplerCounters
 from edge.spool import Spool
@@ -21,7 +21,7 @@ THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")  # millidegrees of the p
 THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 THROTTLES = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 CHIPS = (("VL53L8CH", "0x29"), ("AS7341", "0x39"))
-CAPABILITIES = ["sample", "event", "receipt", "cfg", "timed"]
+CAPABILITIES = ["sample", "event", "receipt", "cfg", "timed", "free", "belt"]
 
 Counters = SamplerCounters | AssemblerCounters | UplinkCounters
 

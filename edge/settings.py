@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from contract.bounds import DeviceId, Line, LotId, ShortText, SiteCode
+from contract.messages import SamplingMode
 
 PREFIX = "SQAL_EDGE_"
 
@@ -33,8 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device, site, line: who it is. bus: `sim`, `linux` or `replay`. i2c_bus: the number in /dev/i2c-N of both sensors;
     i2c_bus_tof, i2c_bus_spectral: of one of them where they have a bus each (1 MHz for the VL53L8CH, 400 kHz for the
     AS7341). power_command: switches the supply of both sensors off and on, where something can; run without a shell.
-    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a second of
-    the bus's time; speed: how much faster than life that time runs (`sim` only). seed: of its world.
+    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a second of the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece,
+    with rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of
+    it; without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster
+    than life the bus's time runs (`sim` only). seed: of its world.
     page_port: of the local page, 0 for none; page_host: where it listens, page_name: what browsers may call it by.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """
@@ -58,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     capture: Path | None = None
     faults: str | None = None
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] = 1.0
+    mode: SamplingMode = "timed"
+    belt_mm_s: Annotated[float, Meta(ge=5.0, le=220.0)] = 200.0
+    encoder_file: Path | None = None
+    encoder_pulses_per_mm: Annotated[float, Meta(gt=0.0)] = 5.0
+    travel: Literal["encoder", "pictures"] = "encoder"
     speed: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
     seed: Annotated[int, Meta(ge=0)] = 0
     lot_id: LotId | None = None
@@ -80,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             _check_command(self.power_command)
         if (self.bus == "replay") != (self.capture is not None):
             raise ValueError("bus replay and capture come together or not at all")
+        if self.bus == "linux" and self.mode == "belt" and self.travel == "encoder" and self.encoder_file is None:
+            raise ValueError("mode belt needs an encoder_file, or travel = 'pictures' with the belt's belt_mm_s")
         if (self.broker_cert_file is None) != (self.broker_key_file is None):
             raise ValueError("broker_cert_file and broker_key_file come together or not at all")
 

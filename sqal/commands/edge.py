@@ -68,6 +68,10 @@ def _common(function: Function) -> Function:
 @click.option("--line", help="Production line.  [default: line1]")
 @click.option("--broker", help="host:port of the MQTT broker.  [default: 127.0.0.1:1883]")
 @click.option("--rate-hz", type=float, help="Measurements a (simulated) second.  [default: 1]")
+@click.option(
+    "--mode", type=click.Choice(["timed", "free", "belt"]), help="What a sample is made by.  [default: timed]"
+)
+@click.option("--belt-mm-s", type=float, help="Speed of the belt in mode belt without an encoder.  [default: 200]")
 @click.option("--lot", "lot_id", type=int, help="Lot that samples belong to until the twin says otherwise.")
 @click.option("--trust-clock/--ask-kernel", default=None, help="Believe the wall clock, or the kernel about it.")
 def run(config: Path | None, broker: str | None, **options: Any) -> None:

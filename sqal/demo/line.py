@@ -170,6 +170,7 @@ class Line:
             "broker": f"127.0.0.1:{self.broker_port}",
             "state-dir": str(state),
             "rate-hz": f"{self.plan.rate_hz:g}",
+            "mode": self.plan.mode,
             "speed": f"{self.plan.speed:g}",
             "seed": str(site.seed),
             "lot": str(lot_id),
