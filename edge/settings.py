@@ -34,10 +34,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device, site, line: who it is. bus: `sim`, `linux` or `replay`. i2c_bus: the number in /dev/i2c-N of both sensors;
     i2c_bus_tof, i2c_bus_spectral: of one of them where they have a bus each (1 MHz for the VL53L8CH, 400 kHz for the
     AS7341). power_command: switches the supply of both sensors off and on, where something can; run without a shell.
-    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a second of the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece,
-    with rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of
-    it; without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster
-    than life the bus's time runs (`sim` only). seed: of its world.
+    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a second of
+    the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece, with
+    rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of it;
+    without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster than
+    life the bus's time runs (`sim` only). seed: of its world.
     page_port: of the local page, 0 for none; page_host: where it listens, page_name: what browsers may call it by.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """
