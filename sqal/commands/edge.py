@@ -22,6 +22,7 @@ from edge.settings import Settings, SettingsError, load
 from edge.spool_errors import SpoolError
 
 if TYPE_CHECKING:
+    from edge.calibration import Calibrations
     from edge.probing import Report
     from edge.world import World
 
@@ -146,15 +147,18 @@ def _bench_settings(config: Path | None, options: dict[str, Any]) -> Settings:
     return _settings(config, defaults | {key: value for key, value in options.items() if value is not None})
 
 
-def _examine(settings: Settings, examine: "Callable[[World], Report]", as_json: bool) -> NoReturn:
+def _examine(settings: Settings, examine: "Callable[[World, Calibrations | None], Report]", as_json: bool) -> NoReturn:
     """Open the sensors, examine them, say what was found and end."""
+    from edge.calibration import CalibrationError  # noqa: PLC0415  # as above
+    from edge.calibration import load as load_calibrations  # noqa: PLC0415
     from edge.world import open_world  # noqa: PLC0415  # as above
 
     try:
-        report = examine(open_world(settings, faults_at_once=True))
+        kept = load_calibrations(settings.state_dir) if settings.state_dir.is_dir() else None
+        report = examine(open_world(settings, faults_at_once=True), kept)
     except SettingsError as error:
         _give_up(str(error), MISUSED)
-    except DriverError as error:
+    except (DriverError, CalibrationError) as error:
         _give_up(str(error), COULD_NOT)
     if as_json:
         findings = [asdict(each) for each in report.findings]
