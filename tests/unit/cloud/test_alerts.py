@@ -43,9 +43,9 @@ class Device:
         return [alert for alert in self.alerts.values() if alert.state != "cleared"]
 
     def sees(self, observation: Observation) -> None:
-        ids = [next(self.history) for _ in observation.occurrences]
-        moved = observe(self.open, observation, alert_ids=ids, new_id=lambda: uuid.UUID(int=next(self.ids)))
-        self.alerts |= {alert.alarm_id: alert for alert in moved}
+        for alert in observe(self.open, observation, new_id=lambda: uuid.UUID(int=next(self.ids))):
+            known = alert if alert.alert_id is not None else replace(alert, alert_id=next(self.history))
+            self.alerts[alert.alarm_id] = known
 
     def states(self) -> dict[str, str]:
         return {alert.alert_type: alert.state for alert in self.alerts.values()}
@@ -56,7 +56,7 @@ def test_one_violation_rings_and_more_count_in_the_same_alert() -> None:
     for at in range(3):
         device.sees(seen(LOW, at=at))
     (alert,) = device.open
-    assert (alert.state, alert.occurrences, alert.alert_id, alert.sample_id) == ("unacknowledged", 3, 3, "s2")
+    assert (alert.state, alert.occurrences, alert.alert_id, alert.sample_id) == ("unacknowledged", 3, 1, "s2")
     assert (alert.first_at, alert.last_at) == (NOW, NOW + timedelta(seconds=2))
 
 
