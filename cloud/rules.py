@@ -6,16 +6,17 @@ from contract.bounds import Severity
 from contract.sample import Sample
 from quality.alerts import violations
 from quality.recipe import AlertLimits
-from quality.texts import Language, text
+from quality.texts import SENSOR_CODES, UNGRADED_CODES, Language, text
 
 LIMITS = AlertLimits()
 
-# What happens at a device and wants a person: the kind of event, the words.
+# What happens at a device and wants a person: the kind of event, the words. The severity is for senders that name none.
 EVENT_ALERTS: dict[str, tuple[Severity, str, str]] = {
     "ungraded": ("critical", "Produit non classé : {reason}", "Product not graded: {reason}"),
     "sensor_fault": ("critical", "Défaut de capteur : {reason}", "Sensor fault: {reason}"),
     "gap": ("warning", "Mesures perdues : {reason}", "Measurements lost: {reason}"),
 }
+ENDS = {"sensor_recovered": frozenset({"sensor_fault"})}  # kinds of event that end alerts
 
 
 def is_good(sample: Sample) -> bool:
@@ -58,12 +59,31 @@ def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Lan
 def observation_of_event(fact: EventFact, *, language: Language) -> Observation | None:
     """Return what an event says about alerts; None for the many kinds that say nothing."""
     event = fact.event
+    if event.kind in ENDS:
+        # One alert speaks for all sensors of a device, and ends with the last of them that fails.
+        return None if event.data.get("failing") else _observation(fact, [], ended=ENDS[event.kind])
     known = EVENT_ALERTS.get(event.kind)
     if known is None:
         return None
     severity, french, english = known
+    if event.severity != "info":  # which is also what a sender means that says nothing
+        severity = event.severity
     reason = event.reason.code if event.reason else (event.gap.reason if event.gap else event.kind)
-    words = (french if language == "fr" else english).format(reason=reason)
+    parameters: dict[str, float | str] = {"reason": reason}
+    chip = event.data.get("chip")
+    if event.kind == "sensor_fault" and isinstance(chip, str):
+        parameters["chip"] = chip
+    if event.kind == "ungraded" and reason in UNGRADED_CODES:
+        words = text(reason, {}, language)
+    else:
+        known_sensor = reason in SENSOR_CODES and "chip" in parameters
+        cause = text(reason, parameters, language) if known_sensor else reason
+        words = (french if language == "fr" else english).format(reason=cause)
+    return _observation(fact, [Occurrence(event.kind, severity, words, parameters)])
+
+
+def _observation(fact: EventFact, occurrences: list[Occurrence], *, ended: frozenset[str] | None = None) -> Observation:
+    event = fact.event
     return Observation(
         device_id=event.device_id,
         site_code=fact.place.site_code,
@@ -71,6 +91,8 @@ def observation_of_event(fact: EventFact, *, language: Language) -> Observation 
         at=event.timestamp,
         lot_id=event.lot_id,
         sample_id=None,
-        occurrences=[Occurrence(event.kind, severity, words, {"reason": reason})],
-        keeps_the_rest=False,
+        occurrences=occurrences,
+        keeps_the_rest=ended is not None,
+        judged=ended,
+        returns_at_once=ended is not None,
     )

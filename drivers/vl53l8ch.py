@@ -9,7 +9,7 @@ sequence that must not be interrupted, and for none that only waits.
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drivers.bus import Bus, BusError, NakError
@@ -30,6 +30,7 @@ from drivers.vl53l8ch_firmware import firmware
 from drivers.vl53l8ch_frame import FrameDecoder
 from drivers.vl53l8ch_judge import Judge, Reading, TofCounters
 from drivers.vl53l8ch_registers import PAGE, PAGE_HOST, PAGE_UI, RESULTS, Link
+from drivers.vl53l8ch_session import IDENTITY, RESTARTED, Session, shows_status, trouble
 from drivers.vl53l8ch_settings import TofSettings
 
 if TYPE_CHECKING:
@@ -37,25 +38,9 @@ if TYPE_CHECKING:
 
 CHIP = "VL53L8CH"
 ADDRESS = 0x29
-IDENTITY = bytes([0xF0, 0x0C])  # device and revision; the VL53L8CX bears the same
 ADDRESSES = (0x08, 0x77)  # the rest is reserved (UM10204 section 3.1.12)
 POLL_S = 0.001
-WAKE_EARLY_S = 0.002  # how long before a frame is due polling begins: more than a poll and the jitter of a sleep
-WAKE_EARLY_SHARE_MAX = 0.25  # of a period, while the chip's rhythm is being searched for
-NO_FRAME = 0xFF
 READS_MAX = 4  # of one frame when every frame is read twice: until two agree
-
-
-@dataclass(slots=True)
-class _Session:
-    """From one start to its stop. due_ns: when polling for the next frame begins."""
-
-    decoder: FrameDecoder
-    judge: Judge
-    period_ns: int
-    due_ns: int
-    early_s: float = WAKE_EARLY_S
-    last_stream: int = NO_FRAME
 
 
 class Vl53l8ch:
@@ -68,7 +53,8 @@ class Vl53l8ch:
         self._link = Link(bus, address)
         self._booted: Booted | None = None
         self._crosstalk: bytes | None = None
-        self._session: _Session | None = None
+        self._session: Session | None = None
+        self._paused: Session | None = None
         self._missed_before = 0
 
     @property
@@ -96,6 +82,11 @@ class Vl53l8ch:
         """Whether frames may be read."""
         return self._session is not None
 
+    @property
+    def paused(self) -> bool:
+        """Whether `resume` would let it range on."""
+        return self._paused is not None
+
     def identify(self) -> None:
         """Make sure that the chip is there; raises NotFoundError with what was found instead."""
         with self._exclusive():
@@ -115,7 +106,7 @@ class Vl53l8ch:
         Raises NotFoundError, FirmwareError, FirmwareFilesError or SensorFaultError.
         """
         with self._exclusive():
-            self._session = self._booted = None
+            self._session = self._paused = self._booted = None
             self.identify()
             self.counters.boots += 1
             booted = boot(self._link, firmware())
@@ -146,7 +137,7 @@ class Vl53l8ch:
             self._missed_before = self.counters.missed
             period_ns = round(1e9 / wanted.frequency_hz)
             now_ns = self._bus.clock.monotonic_ns()
-            self._session = _Session(decoder, Judge(decoder, self.counters), period_ns, now_ns)
+            self._session = Session(decoder, Judge(decoder, self.counters), period_ns, now_ns)
 
     def read(self, timeout_s: float = 1.0) -> TofFrame:
         """The next frame that was not read yet; waits for it, without polling before it can be there.
@@ -177,11 +168,40 @@ class Vl53l8ch:
     def stop(self) -> None:
         """Stop ranging after the current frame; the chip keeps its firmware. Nothing happens when it isn't ranging."""
         with self._exclusive():
-            if self._session is None:
-                return
-            self._session, booted, self._booted = None, self._booted, None
-            halt(self._link)
-            self._booted = booted
+            self._paused = None
+            if self._session is not None:
+                self._halt()
+
+    def pause(self) -> None:
+        """Keep the laser off from the end of the current frame on, for a neighbour that sees it, until `resume`.
+
+        The chip keeps all settings, so that both together cost under 200 bytes; but a frame that has begun is waited
+        for, a period at most. Nothing happens when it is paused already. Raises SensorFaultError when it was not
+        started, or does not stop: the next start boots it.
+        """
+        with self._exclusive():
+            if self._paused is None:
+                session = self._started()
+                self._halt()
+                if self._booted is None:
+                    raise self._restarted()
+                self._paused = session
+
+    def resume(self) -> None:
+        """Range on after a `pause`; the first frame is there a period later, and its number is 0 again.
+
+        Raises SensorFaultError when it was not paused, or has lost its firmware meanwhile: the next start boots it.
+        """
+        with self._exclusive():
+            session, self._paused = self._paused, None
+            if session is None:
+                raise SensorFaultError("the chip has not been paused")
+            booted, self._booted = self._booted, None
+            if trouble(self._status()) and trouble(self._status()):
+                raise self._restarted()
+            launch(self._link, session.decoder.size)
+            session.resumed(self._bus.clock.monotonic_ns())
+            self._booted, self._session = booted, session
 
     def power(self, mode: PowerMode) -> None:
         """Put the chip to sleep, or wake it; stops it first. After a deep sleep the next start boots it."""
@@ -264,6 +284,17 @@ class Vl53l8ch:
                 self.counters.bus_errors += 1
                 raise
 
+    def _halt(self) -> None:
+        """Stop; what shows no status has lost its firmware and ranges no more: the next start boots it."""
+        self._session, booted, self._booted = None, self._booted, None
+        if shows_status(self._status()) or shows_status(self._status()):  # a flipped bit must not cost a boot
+            halt(self._link)
+            self._booted = booted
+
+    def _restarted(self) -> SensorFaultError:
+        self.counters.faults += 1
+        return SensorFaultError(RESTARTED)
+
     def _running(self) -> Booted:
         """The chip with its firmware running; boots it where that isn't known to be so."""
         self.identify()
@@ -272,7 +303,7 @@ class Vl53l8ch:
         assert self._booted is not None
         return self._booted
 
-    def _started(self) -> _Session:
+    def _started(self) -> Session:
         if self._session is None:
             raise SensorFaultError("the chip has not been started since it was made, stopped or found faulty")
         return self._session
@@ -282,12 +313,12 @@ class Vl53l8ch:
         if wait_ns > 0:
             self._bus.clock.sleep(wait_ns / 1e9)
 
-    def _next(self, session: _Session, at_first_poll: bool) -> TofFrame | None:
+    def _next(self, session: Session, at_first_poll: bool) -> TofFrame | None:
         """The frame that is there, None when there is none that was not read."""
         if not self._ready(session):
             return None
         ready_ns = self._bus.clock.monotonic_ns()
-        session.due_ns = ready_ns + session.period_ns - _early_ns(session, at_first_poll)
+        session.ready(ready_ns, at_first_poll)
         try:
             asked_ns = self._bus.clock.monotonic_ns()
             raw = self._fetch(session.decoder)
@@ -316,43 +347,22 @@ class Vl53l8ch:
             readings.append(raw)
         raise FrameCorruptError("frame", expected="two equal readings", received=f"{READS_MAX} that differ", raw=raw)
 
-    def _ready(self, session: _Session) -> bool:
+    def _ready(self, session: Session) -> bool:
         """Whether a frame is there that was not read; raises SensorFaultError when the status tells of trouble.
 
         Bad news is read twice before it is believed, because a flipped bit on the wire must not cost a restart; then
         the session is over until the next start, which boots.
         """
         status = self._status()
-        if _trouble(status) is not None:
+        if trouble(status) is not None:
             status = self._status()
-            fault = _trouble(status)
+            fault = trouble(status)
             if fault is not None:
                 self._session = self._booted = None
                 self.counters.faults += 1
                 raise fault
-        stream, five, state, flags = status
-        complete = stream != NO_FRAME and five == 0x05 and state & 0x05 == 0x05 and bool(flags & 0x10)
-        return complete and stream != session.last_stream
+        return session.is_new(status)
 
     def _status(self) -> bytes:
         self.counters.polls += 1
         return self._link.read(RESULTS, 4)
-
-
-def _early_ns(session: _Session, at_first_poll: bool) -> int:
-    """How much less than a period to wait after this frame.
-
-    A frame that was there at the first poll may have been there for long: look earlier and earlier, until a poll comes
-    before the frame does.
-    """
-    most_s = session.period_ns / 1e9 * WAKE_EARLY_SHARE_MAX
-    session.early_s = min(2 * session.early_s, most_s) if at_first_poll else min(WAKE_EARLY_S, most_s)
-    return round(session.early_s * 1e9)
-
-
-def _trouble(status: bytes) -> SensorFaultError | None:
-    if status[:2] == IDENTITY:
-        return SensorFaultError("the chip has restarted and lost its firmware: its supply broke down")
-    if status[3] & 0x80:
-        return SensorFaultError("the chip reports an error", status[2])
-    return None

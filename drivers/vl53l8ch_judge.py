@@ -6,7 +6,7 @@ that silicon turns out to break costs one frame and not the sensor.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drivers.errors import FrameCorruptError
 from drivers.frames import TofFrame
@@ -63,6 +63,12 @@ class Judge:
     def last(self) -> TofFrame | None:
         """The last frame that was believed."""
         return None if self._last is None else self._last.frame
+
+    def restarted(self) -> None:
+        """The chip counts its frames from the first again; what it showed last still holds."""
+        if self._last is not None:
+            self._last = replace(self._last, frame=replace(self._last.frame, frame_id=-1))
+        self._doubted = None
 
     def is_duplicate(self, frame: TofFrame) -> bool:
         """Whether this frame was handed out already: a bit of the status had flipped, or the chip is stuck."""

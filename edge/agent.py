@@ -243,7 +243,11 @@ class Agent:
             for name, value in (("kind", trouble.kind), ("advice", trouble.advice), ("rung", trouble.rung))
             if value
         }
-        reason = Reason(code=f"{trouble.chip} {trouble.kind}") if severity != "info" else None
+        reason = None
+        if severity == "info":
+            data["failing"] = self.sampler.failing
+        else:
+            reason = Reason(code=trouble.code, params={"chip": trouble.chip})
         self._append_event(kind, trouble.taken_ns, severity=severity, data=data, reason=reason)
         self._post(self._introduce_soon)
 

@@ -89,6 +89,7 @@ def self_test_world(world: World) -> Report:
             (TOF, world.bus, lambda: vl53l8ch_selftest.self_test(world.tof)),
             (SPECTRAL, world.spectral_bus, lambda: as7341_selftest.self_test(world.spectral)),
         ):
+            report.findings += list(_noise(bus, ADDRESSES[chip]))
             result = test()
             name = _short(bus)
             for step in result.steps:

@@ -60,6 +60,11 @@ class Trouble:
     rung: str = ""
     hampered: bool = False
 
+    @property
+    def code(self) -> str:
+        """The reason's code in messages, such as `sensor_stuck_bus`."""
+        return "sensor_" + self.kind.replace(" ", "_").replace("-", "_")
+
 
 @dataclass(slots=True)
 class SamplerCounters:
@@ -195,6 +200,11 @@ class Sampler:
         """Whether `chip` delivers, and if not, why."""
         ailment = next(told.life for told in self._told if told.life.chip == chip).ailment
         return ailment is None, "" if ailment is None else ailment.reason
+
+    @property
+    def failing(self) -> list[str]:
+        """The chips that were told to fail and do not deliver yet."""
+        return [told.life.chip for told in self._told if told.failing]
 
     def troubles(self) -> dict[str, int]:
         """Every kind of trouble that was met and every rung that was tried, counted per sensor."""

@@ -115,6 +115,7 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     scene = sim.Scene(settings.seed)
     place = Installation(scene)
     tof_chip = SimVl53l8ch(clock, place, settings.seed)
+    scene.laser = tof_chip
     spectral_chip = SimAs7341(clock, place, seed=settings.seed, unit_spread=0.05)
     tof_bus, spectral_bus = SimBus("sim-tof", clock, TOF_BUS_HZ), SimBus("sim-spectral", clock, SPECTRAL_BUS_HZ)
     tof_bus.attach(tof_chip)

@@ -77,7 +77,30 @@ _UNGRADED: dict[str, tuple[str, str]] = {
     "spectral_glare": ("Non classé : reflet plus clair que le blanc", "Not graded: glare brighter than white"),
     "spectral_low_light": ("Non classé : lumière insuffisante", "Not graded: not enough light"),
 }
-TEXTS = _ALERTS | _REASONS | _UNGRADED
+# What is wrong with a sensor: `chip` is its name. The codes are those of the device's events.
+_SENSORS: dict[str, tuple[str, str]] = {
+    "sensor_absent": ("{chip} ne répond pas", "the {chip} does not answer"),
+    "sensor_wrong_chip": ("une autre puce répond à la place ({chip})", "another chip answers in place of the {chip}"),
+    "sensor_stuck_bus": ("bus bloqué ({chip})", "the bus of the {chip} is held"),
+    "sensor_bus": ("le bus transmet mal ({chip})", "the bus of the {chip} carries badly"),
+    "sensor_brown_out": ("alimentation coupée un instant ({chip})", "the supply of the {chip} broke down"),
+    "sensor_laser": ("la sécurité laser a déclenché ({chip})", "the laser safety of the {chip} has tripped"),
+    "sensor_firmware": ("{chip} n'accepte pas son programme", "the {chip} does not take its firmware"),
+    "sensor_chip": ("{chip} signale une erreur interne", "the {chip} reports an internal error"),
+    "sensor_stale": ("{chip} n'envoie plus d'images", "the {chip} sends no new frames"),
+    "sensor_corrupt": ("les données arrivent altérées ({chip})", "the data of the {chip} arrive damaged"),
+    "sensor_frozen": ("{chip} répète toujours la même mesure", "the {chip} repeats the same reading"),
+    "sensor_setting": ("réglage impossible ({chip})", "a setting that the {chip} cannot take"),
+    "sensor_slow_bus": ("bus trop lent ({chip})", "the bus of the {chip} is too slow"),
+    "sensor_glare": ("lumière extérieure trop forte ({chip})", "light from outside dazzles the {chip}"),
+    "sensor_no_light": ("{chip} ne reçoit pas de lumière", "the {chip} gets no light"),
+    "sensor_dirty_window": (
+        "fenêtre sale ou tapis assombri ({chip})",
+        "the window of the {chip} is dirty, or the belt has darkened",
+    ),
+}
+SENSOR_CODES, UNGRADED_CODES = frozenset(_SENSORS), frozenset(_UNGRADED)
+TEXTS = _ALERTS | _REASONS | _UNGRADED | _SENSORS
 
 
 def text(code: str, parameters: Mapping[str, float | str], language: Language = "fr") -> str:

@@ -13,6 +13,7 @@ from drivers.sim.vl53l8ch_crosstalk import wanted as crosstalk_wanted
 from drivers.sim.vl53l8ch_firmware import PAGES as FIRMWARE_PAGES
 from drivers.sim.vl53l8ch_firmware import FirmwareRam
 from drivers.sim.vl53l8ch_frame import LayoutError
+from drivers.sim.vl53l8ch_laser import LaserLog
 from drivers.sim.vl53l8ch_mailbox import BlockListError, Parameters
 from drivers.sim.vl53l8ch_optics import ChipOptics, TofScene
 from drivers.sim.vl53l8ch_ranging import Ranging, Specimen
@@ -58,7 +59,6 @@ class SimVl53l8ch:
     ) -> None:
         self.laser_fault = 0
         self.mcu_fault = 0
-        self.supply = True
         self.stuck = False
         self.torn = 0
         self.identity = bytes([DEVICE_ID, REVISION_ID])
@@ -68,7 +68,29 @@ class SimVl53l8ch:
         self._seed = seed
         self._rng = np.random.default_rng(seed)
         self._power_on_address = address
+        self._laser = LaserLog()
+        self._supply = True
         self.power_cycle()
+
+    @property
+    def supply(self) -> bool:
+        """Whether the chip has power."""
+        return self._supply
+
+    @supply.setter
+    def supply(self, supply: bool) -> None:
+        self._supply = supply
+        if not supply:
+            self._laser.end(self._clock.monotonic_ns() / 1e9)
+
+    def laser_share(self, start_s: float, end_s: float) -> float:
+        """For which part of the time from `start_s` to `end_s` (bus clock) the laser is on; at an instant 0 or 1.
+
+        For whom the light disturbs; a span within the last sessions, of which 64 are kept.
+        """
+        if self._ranging is not None and self._ranging.stopped_at_ns is not None:
+            self._laser.end(self._ranging.stopped_at_ns / 1e9)
+        return self._laser.share(start_s, end_s)
 
     def present_at(self, address: int) -> bool:
         """Whether the chip acknowledges this 7-bit address now."""
@@ -83,8 +105,7 @@ class SimVl53l8ch:
         self._firmware = FirmwareRam()
         self._firmware_access = False
         self._parameters: Parameters | None = None
-        self._ranging: Ranging | None = None
-        self._crosstalk: CrosstalkRun | None = None
+        self._end_session()
         self._asleep = self._deep_asleep = False
         self._stop_at_ns: int | None = None
         self._running_at_ns: int | None = None
@@ -161,7 +182,7 @@ class SimVl53l8ch:
         if address == 0x09:
             self._asleep = value == ASLEEP or self._deep_asleep
             if self._asleep:
-                self._ranging = self._crosstalk = None
+                self._end_session()
         elif value == DEEP_SLEEP and self._asleep:
             self._reboot()
             self._firmware = FirmwareRam()
@@ -170,9 +191,14 @@ class SimVl53l8ch:
             self._deep_asleep = False
             self._asleep = self._registers(0)[0x09] == ASLEEP
 
+    def _end_session(self) -> None:
+        self._ranging: Ranging | None = None
+        self._crosstalk: CrosstalkRun | None = None
+        self._laser.end(self._clock.monotonic_ns() / 1e9)
+
     def _reboot(self) -> None:
         self.mcu_fault = 0
-        self._ranging = self._crosstalk = None
+        self._end_session()
         self._parameters = None
         self._running_at_ns = None
         self._stop_at_ns = None
@@ -200,10 +226,13 @@ class SimVl53l8ch:
 
     def _request_stop(self) -> None:
         now_ns = self._clock.monotonic_ns()
+        if self._parameters is None:
+            return  # nobody is there who could stop
         if self._ranging is None:
             self._stop_at_ns = now_ns
         else:
             self._stop_at_ns = self._ranging.ready_ns(self._ranging.frame_id(now_ns) + 1)
+            self._laser.end(self._stop_at_ns / 1e9)
 
     def _write_ui(self, address: int, data: bytes) -> None:
         self._store(address, data)
@@ -239,7 +268,7 @@ class SimVl53l8ch:
 
     def _start(self, parameters: Parameters) -> None:
         self._stop_at_ns = None
-        self._ranging = self._crosstalk = None
+        self._end_session()
         self._fault = self._whole = b""
         parameters[LASER_SAFETY : LASER_SAFETY + 1] = bytes([self.laser_fault])
         try:
@@ -257,6 +286,9 @@ class SimVl53l8ch:
             return self._crosstalk.size
         specimen = Specimen(self._scene, self.optics, self._rng, self._powered_ns)
         self._ranging = Ranging(parameters, specimen, now_ns)
+        if not self.laser_fault:
+            timing = self._ranging.timing
+            self._laser.begin(now_ns / 1e9, timing.period_s, timing.lit_s)
         return self._ranging.layout.size
 
     def _read_results(self, address: int, count: int) -> bytes:

@@ -30,11 +30,15 @@ COLD_C, WARMING_C = 25.0, 18.0
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When frames are ready: the first `first_s` after the start, then every `period_s`."""
+    """When frames are ready: the first `first_s` after the start, then every `period_s`.
+
+    lit_s: for how long of a period the laser is on.
+    """
 
     first_s: float
     period_s: float
     integration_s: float
+    lit_s: float
 
     @classmethod
     def of(cls, parameters: Parameters, rows: int) -> "Timing":
@@ -42,10 +46,10 @@ class Timing:
         low, high = RANGES_HZ[rows]
         period_s = 1.0 / min(max(parameters[0x5458:0x545C][1], low), high)
         if parameters[0xAD30:0xAD38][1] == CONTINUOUS:
-            return cls(period_s, period_s, period_s / INTEGRATIONS[rows])
+            return cls(period_s, period_s, period_s / INTEGRATIONS[rows], period_s)
         integration_s = max(parameters.u32(0x545C), 1) / 1e6
         busy_s = integration_s * INTEGRATIONS[rows] + SETUP_S
-        return cls(busy_s, max(period_s, busy_s), integration_s)
+        return cls(busy_s, max(period_s, busy_s), integration_s, busy_s - SETUP_S)
 
 
 def stream_count(frame_id: int) -> int:

@@ -13,7 +13,10 @@ import pytest
 import structlog
 
 from contract.sample import Sample
+from drivers.life import Kind
 from drivers.sim.timeline import PRESETS, Step, Timeline
+from edge.sampler import Trouble
+from quality.texts import SENSOR_CODES
 from tests.unit.edge.rig import PERIOD_S, Device
 
 FAULT_S, HEALTHY_S, LEAD_S = 16.0, 24.0, 8.0
@@ -100,6 +103,11 @@ def healthy() -> dict[int, float]:
 
 def test_the_list_is_whole() -> None:
     assert set(ENDINGS) == set(PRESETS)
+
+
+def test_every_kind_of_trouble_has_words_for_people() -> None:
+    kinds = {kind for ending in ENDINGS.values() for _, kind in ending.reported} | {str(kind) for kind in Kind}
+    assert {Trouble(TOF, True, "", 0, 0, kind).code for kind in kinds} == SENSOR_CODES
 
 
 @pytest.mark.parametrize("name", PRESETS)
