@@ -8,8 +8,9 @@ without the violation (hysteresis delays only the return, never the alarm), or w
                            │violation ▼                        ▼
                           returned_unacknowledged ──acknowledge──► cleared
 
-A life cycle is one row of the history, however often the violation comes and goes before somebody acknowledges it: what
-flaps is one alert that counts. A shelved alert counts on in silence; when its time is over it moves to where it belongs.
+A life cycle is one row of the history, however often the violation comes and goes before somebody acknowledges it:
+what flaps is one alert that counts. A shelved alert counts on in silence; when its time is over it moves to where it
+belongs.
 When one piece is both rejected and of critical quality, the rejection speaks for both: `is_notified` is false for the
 other. Alerts of the watch (`WATCHED`) are about devices and services: samples say nothing about them.
 """

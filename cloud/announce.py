@@ -35,7 +35,8 @@ Use = Callable[[Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
 
 def alarm_subscriptions(sites: list[str]) -> list[Subscription]:
     """What has to be heard to know which alarms the broker keeps, of some sites, `["*"]` for all."""
-    return [Subscription(str(AlarmTopic(site, "+"))) for site in (["+"] if "*" in sites else sites)]
+    of = ["+"] if "*" in sites else sites
+    return [Subscription(str(AlarmTopic(site, "+")), retain_as_published=False) for site in of]
 
 
 class Announcer:

@@ -25,7 +25,11 @@ UNJUDGED_LAG_S = 30.0  # lag that was seen longer ago says nothing about now
 
 WORDS: dict[str, tuple[Severity, str, str]] = {
     "device_silent": ("critical", "Appareil muet depuis {value} s", "Device silent for {value} s"),
-    "clock": ("warning", "Horloge de l'appareil non fiable ({value})", "Clock of the device not to be trusted ({value})"),
+    "clock": (
+        "warning",
+        "Horloge de l'appareil non fiable ({value})",
+        "Clock of the device not to be trusted ({value})",
+    ),
     "calibration_due": (
         "warning",
         "Étalonnage dû : le dernier date de {value} jours (limite {limit})",
@@ -109,8 +113,6 @@ class Watch:
 
     def _hear_health(self, heard: Heard, health: Health, now_s: float) -> None:
         heard.health_s = now_s
-        heard.lost_s = None
-        heard.is_stopped = False
         heard.period_s = health.period_s or DEFAULT_PERIOD_S
         heard.clock = None if health.clock is None else self._clock_fault(health)
 
@@ -123,10 +125,7 @@ class Watch:
 
     def _hear_state(self, heard: Heard, state: State, now_s: float) -> None:
         heard.is_stopped = state.state == "stopped"
-        if state.state == "lost":
-            heard.lost_s = now_s if heard.lost_s is None else heard.lost_s
-        else:
-            heard.lost_s = None
+        heard.lost_s = (heard.lost_s or now_s) if state.state == "lost" else None
 
     def note_lag(self, site_code: str, lag_s: float, now_s: float) -> None:
         """Note how late the quickest live sample of a site was that a batch has stored."""
@@ -208,7 +207,7 @@ def watch_subscriptions(sites: list[str]) -> list[Subscription]:
     """What has to be heard of the devices of some sites, `["*"]` for all."""
     of = ["+"] if "*" in sites else sites
     kinds: tuple[TopicClass, ...] = ("health", "state")
-    return [Subscription(subscription(kind, site=site)) for site in of for kind in kinds]
+    return [Subscription(subscription(kind, site=site), retain_as_published=False) for site in of for kind in kinds]
 
 
 def _key(verdict: Verdict) -> tuple[str, str | None, str]:

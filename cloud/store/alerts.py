@@ -105,7 +105,7 @@ async def acknowledge_alert(
         await connection.execute(queries["acknowledge_alarm_rows"], values)
         await put_moves(connection, queries, {alert.alarm_id: alert}, [moved])
         await connection.execute(queries["acknowledge_alarm"], values)
-        await _note(connection, queries, alert, "acknowledge", acknowledged_by, comment)
+        await _note(connection, queries, alert, action="acknowledge", actor=acknowledged_by, comment=comment)
     return row
 
 
@@ -122,7 +122,7 @@ async def shelve_alert(
     shelved = shelve(alert, until)
     await put_moves(connection, queries, {alert.alarm_id: alert}, [shelved])
     await connection.execute(queries["note_shelved"], {"alarm_id": alert.alarm_id, "by": by, "reason": reason})
-    await _note(connection, queries, alert, "shelve", by, reason, until)
+    await _note(connection, queries, alert, action="shelve", actor=by, comment=reason, until=until)
     return shelved
 
 
@@ -135,7 +135,7 @@ async def unshelve_alert(
         return None
     moved = unshelve(alert)
     await put_moves(connection, queries, {alert.alarm_id: alert}, [moved])
-    await _note(connection, queries, alert, "unshelve", by, comment)
+    await _note(connection, queries, alert, action="unshelve", actor=by, comment=comment)
     return moved
 
 
@@ -146,7 +146,7 @@ async def expire_shelves(connection: Connection, queries: Queries, *, now: datet
     before = {alert.alarm_id: alert for alert in expired}
     await put_moves(connection, queries, before, [unshelve(alert) for alert in expired])
     for alert in expired:
-        await _note(connection, queries, alert, "expire", "system", None)
+        await _note(connection, queries, alert, action="expire", actor="system")
     return len(expired)
 
 
@@ -234,9 +234,10 @@ async def _note(
     connection: Connection,
     queries: Queries,
     alert: OpenAlert,
+    *,
     action: str,
     actor: str,
-    comment: str | None,
+    comment: str | None = None,
     until: datetime | None = None,
 ) -> None:
     values = {"alarm_id": alert.alarm_id, "action": action, "actor": actor, "comment": comment, "until": until}
