@@ -73,6 +73,18 @@ class Duties:
             "notify": self.notifier.run(),
         }
 
+    def gauges(self) -> dict[str, float]:
+        """What the duties count, by name."""
+        return {
+            "devices_watched": self.watch.devices,
+            "health_unreadable_total": self.watch.unreadable_total,
+            "outbox_published_total": self.announcer.published_total,
+            "alarms_ended_total": self.announcer.ended_total,
+            "notifications_sent_total": self.notifier.sent_total,
+            "notifications_failed_total": self.notifier.failed_total,
+            "notifications_dead_total": self.notifier.dead_total,
+        }
+
     async def _listen(self) -> None:
         """Hear devices and retained alarms; on the speaking connection, which is never paused for long."""
         await self._client.subscribe(*alarm_subscriptions(self._sites), *watch_subscriptions(self._sites))

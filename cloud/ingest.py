@@ -30,6 +30,7 @@ from cloud.commit import Message, Refused, Rules, Settled, Stored, commit
 from cloud.counters import IngestCounters
 from cloud.database import Database, IngestStoppedError, OnPhase, Phase, ShardLostError, Work, become_active
 from cloud.duties import Duties
+from cloud.ingest_metrics import Gauges, serve_metrics
 from cloud.judge import Refusal, SampleFact, address_of, judge
 from cloud.publish import Publisher
 from cloud.quota import Quota
@@ -85,12 +86,31 @@ async def run_ingest(
     queries = Queries(sql / "queries")
     rules = Rules(queries=queries, language=settings.ingest.language, now=now, new_id=uuid.uuid4)
     totals = counters if counters is not None else IngestCounters()
+    active: list[Ingester] = []
+    gauges: Gauges = lambda: active[0].gauges() if active else {"active": 0.0, "storing": 0.0}  # noqa: E731
+    async with serve_metrics(settings.ingest.metrics_port, totals, gauges):
+        await _take_turns(settings, rules, stop, rng=rng, on_phase=on_phase, totals=totals, active=active)
+
+
+async def _take_turns(
+    settings: Settings,
+    rules: Rules,
+    stop: asyncio.Event,
+    *,
+    rng: random.Random,
+    on_phase: OnPhase,
+    totals: IngestCounters,
+    active: "list[Ingester]",
+) -> None:
+    """Stand by, be the active one (then in `active`), and again until `stop`."""
+    queries = rules.queries
     while not stop.is_set():
         connection = await _until(stop, become_active(settings, queries, rng, on_phase))
         if connection is None:
             return
         database = Database(settings, queries, connection, rng=rng, totals=totals)
         ingester = Ingester(settings, rules, database, rng=rng, counters=totals, on_phase=on_phase)
+        active.append(ingester)
         try:
             await ingester.run(stop)
         except* (ShardLostError, SessionTakenOverError) as lost:
@@ -98,6 +118,7 @@ async def run_ingest(
         except* (SubscribeRefusedError, IngestStoppedError) as refused:
             raise IngestStoppedError("; ".join(sorted({str(each) for each in refused.exceptions}))) from refused
         finally:
+            active.clear()
             await database.close()
 
 
@@ -281,8 +302,25 @@ class Ingester:
         if change.connected:
             self._duties.announcer.on_connected()
 
+    @property
+    def _is_storing(self) -> bool:
+        return self._is_database_there and self._is_subscribed and self._inbound.connected
+
     def _say_state(self) -> None:
-        self._publisher.set_online(online=self._is_database_there and self._is_subscribed and self._inbound.connected)
+        self._publisher.set_online(online=self._is_storing)
+
+    def gauges(self) -> dict[str, float]:
+        """What is held and how things stand, by name, for whoever watches."""
+        return {
+            "active": 1.0,
+            "database_connected": self._is_database_there,
+            "broker_connected": self._inbound.connected,
+            "storing": self._is_storing,
+            "held_messages": self._inbound.held,
+            "queued_batches": self._queue.qsize(),
+            "lag_seconds": self._counters.lag_seconds_last,
+            **self._duties.gauges(),
+        }
 
     def _note_lag(self, settled: Sequence[Settled]) -> None:
         """The quickest live sample of each site: one that is late with all of them is late because of us."""
@@ -299,10 +337,7 @@ class Ingester:
 
     def _count(self, settled: Sequence[Settled], seconds: float) -> None:
         totals = self._counters
-        totals.batches_total += 1
-        totals.batch_rows_last = len(settled)
-        totals.commit_seconds_last = seconds
-        totals.commit_seconds_total += seconds
+        totals.note_batch(len(settled), seconds)
         self._note_lag(settled)
         for each in settled:
             match each:

@@ -97,6 +97,11 @@ class Watch:
         self._told: dict[tuple[str, str | None, str], bool] = {}
         self.unreadable_total = 0
 
+    @property
+    def devices(self) -> int:
+        """How many devices were heard."""
+        return len(self._devices)
+
     def hear(self, topic: str, payload: bytes, now_s: float) -> None:
         """Take in `health` and `state` of a device; all else is passed over."""
         try:

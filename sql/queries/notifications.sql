@@ -15,11 +15,11 @@ SELECT channel_id, COALESCE(sites[1], %(site_code)s::VARCHAR), %(payload)s::BYTE
 RETURNING notification_id;
 
 -- name: select_due_notifications
--- What has to be sent now, of the sites of a shard (none given: of all), oldest first.
+-- What has to be sent now, of the sites of a shard (none given: of all), oldest first; a test is anybody's.
 SELECT n.notification_id, n.alarm_id, n.site_code, n.payload, n.attempts, c.name, c.kind, c.target
 FROM sqal_notifications AS n JOIN sqal_channels AS c USING (channel_id)
 WHERE n.state = 'waiting' AND n.next_at <= %(now)s
-    AND (%(site_codes)s::TEXT[] IS NULL OR n.site_code = ANY(%(site_codes)s::TEXT[]))
+    AND (n.alarm_id IS NULL OR %(site_codes)s::TEXT[] IS NULL OR n.site_code = ANY(%(site_codes)s::TEXT[]))
 ORDER BY n.next_at
 LIMIT %(limit)s;
 
