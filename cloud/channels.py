@@ -23,13 +23,16 @@ import re
 import smtplib
 import socket
 import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -43,6 +46,7 @@ ChannelKind = Literal["email", "webhook", "mqtt"]
 RECIPIENTS_MAX = 20
 TARGET_MAX = 500
 ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+")
+Result = TypeVar("Result")
 JSON = Properties(content_type="application/json")
 
 
@@ -103,7 +107,7 @@ class Sender:
             async with asyncio.timeout(self._settings.timeout_s):
                 match note.kind:
                     case "email":
-                        await asyncio.to_thread(send_mail, self._settings, note, now)
+                        await in_thread(lambda: send_mail(self._settings, note, now))
                     case "webhook":
                         await post(self._settings, note, now)
                     case "mqtt":
@@ -112,6 +116,31 @@ class Sender:
             raise ChannelError(f"no answer within {self._settings.timeout_s:g} s") from error
         except MessagingError as error:
             raise ChannelError(f"the broker: {error}") from error
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """Do what blocks in a thread that nobody waits for at the end: a mail server that hangs must not hold up a stop."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: OSError | ChannelError | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(cast("Result", result))
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        try:
+            outcome: tuple[Result | None, OSError | ChannelError | None] = (call(), None)
+        except (OSError, ChannelError) as error:
+            outcome = (None, error)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=work, name="channel", daemon=True).start()
+    return await future
 
 
 def send_mail(settings: NotifySettings, note: Note, now: datetime) -> None:
@@ -203,7 +232,7 @@ async def post(settings: NotifySettings, note: Note, now: datetime) -> None:
 async def _address(host: str, port: int, *, is_exempt: bool) -> str:
     """The address to speak to. Raises ChannelError for one that is not of the public internet."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except OSError as error:
         raise ChannelError(f"{host} is not known: {error.strerror or error}") from error
     addresses = [str(entry[4][0]) for entry in found]

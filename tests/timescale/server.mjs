@@ -122,8 +122,19 @@ class Session {
 const database = await PGlite.create({ extensions: { timescaledb } })
 await database.exec('CREATE EXTENSION timescaledb')
 const backend = new Backend(database)
+let open = 0
+
+/** Nobody is connected: the next one finds a session as a new backend would have it. */
+async function forget() {
+  for (const statement of ['ROLLBACK', 'DEALLOCATE ALL', 'DISCARD TEMP', 'SELECT pg_advisory_unlock_all()']) {
+    if (open === 0) await backend.run(frame('Q', Buffer.from(`${statement}\0`)))
+  }
+}
+
 const server = createServer(socket => {
   const session = new Session(socket, backend)
+  open += 1
+  socket.on('close', () => { open -= 1; if (open === 0) forget() })
   let order = Promise.resolve()
   socket.on('error', () => socket.destroy())
   socket.on('data', chunk => {

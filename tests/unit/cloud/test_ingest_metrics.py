@@ -1,6 +1,8 @@
 """Goal: every counter of the ingester is shown, under a name and with its meaning; strangers' requests harm nothing."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,16 @@ async def test_a_taken_port_stops_nobody() -> None:
     port = free_port()
     async with serve_metrics(port, IngestCounters(), dict), serve_metrics(port, IngestCounters(), dict):
         pass
+
+
+def test_every_metric_of_the_rules_exists() -> None:
+    rules = Path(__file__).parents[3] / "docs" / "monitoring" / "prometheus-rules-ingest.yml"
+    text = text_of(IngestCounters(), dict.fromkeys(GAUGES, 0.0))
+    names = set(re.findall(r"\bsqal_ingest_[a-z_]+[a-z]\b", rules.read_text()))
+    assert names
+    assert all(name in text for name in names)
+
+
+def test_every_metric_is_described_where_operators_look() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    assert [name for name in (*COUNTERS, *GAUGES) if f"`{name}`" not in page] == []
