@@ -28,12 +28,12 @@ RUNS = 3
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 BOOT = "01890000-0000-7000-8000-000000000001"
 
-SAMPLES = f"""
+SAMPLES = """
 INSERT INTO sqal_sensor_samples (time, sample_id, device_id, lot_id, vl53l8ch_distance_matrix,
     vl53l8ch_reflectance_matrix, vl53l8ch_amplitude_matrix, as7341_channels, fusion_final_score, fusion_final_grade,
     site_code, line, ingested_at, boot_id, seq)
 SELECT t, device || '-' || n, device, CASE WHEN n % 40 = 0 THEN 1 + n / 4000 END, m, m, m, ARRAY[1,2,3,4,5,6,7,8,9,10],
-    0.5 + (n % 100) / 200.0, 'A', site, 'line1', t, '{BOOT}', n
+    0.5 + (n % 100) / 200.0, 'A', site, 'line1', t, %(boot)s::UUID, n
 FROM (SELECT array_fill((100)::SMALLINT, ARRAY[8, 8]) AS m) AS matrix,
     (VALUES ('ESP32_LL_01', 'LL'), ('ESP32_LS_01', 'LS'), ('ESP32_MT_01', 'MT')) AS d (device, site),
     generate_series(1, 64800) AS n, LATERAL (SELECT %(now)s::TIMESTAMPTZ - (64800 - n) * INTERVAL '2 min' AS t) AS x
@@ -44,7 +44,8 @@ OTHERS = (
     """INSERT INTO sqal_alerts (time, device_id, alert_type, severity, message, is_acknowledged, site_code)
     SELECT NOW() - n * INTERVAL '5 min', 'ESP32_LL_01', 'quality_low', 'warning', 'x', n > 20, 'LL'
     FROM generate_series(1, 50000) AS n""",
-    """INSERT INTO sqal_alert_state (alarm_id, device_id, alert_type, site_code, severity, state, first_at, last_at, message)
+    """INSERT INTO sqal_alert_state (alarm_id, device_id, alert_type, site_code, severity, state, first_at, last_at,
+        message)
     SELECT gen_random_uuid(), 'D' || n % 500, 'quality_low' || n, 'LL', 'warning',
         CASE WHEN n < 20 THEN 'acknowledged' ELSE 'cleared' END, NOW() - n * INTERVAL '5 min', NOW(), 'x'
     FROM generate_series(1, 50000) AS n""",
@@ -160,7 +161,9 @@ def main() -> None:
 
 def fill(connection: psycopg.Connection[Any], queries: Queries) -> None:
     connection.execute(OTHERS[0].encode())
-    connection.execute(SAMPLES.replace("n % 40", "n %% 40").replace("n % 100", "n %% 100").encode(), {"now": NOW})
+    connection.execute(
+        SAMPLES.replace("n % 40", "n %% 40").replace("n % 100", "n %% 100").encode(), {"now": NOW, "boot": BOOT}
+    )
     for statement in OTHERS[1:]:
         connection.execute(statement.encode())
     connection.execute("VACUUM ANALYZE")
@@ -173,13 +176,13 @@ def page(connection: psycopg.Connection[Any], queries: Queries) -> str:
     lines = [
         "# Queries",
         "",
-        "Every statement has a name and stands in `sql/queries/`; nothing else runs SQL that reads or writes the line's",
-        "tables (a test prepares each of them). This page is printed by `python -m bench.explain`.",
+        "Every statement has a name and stands in `sql/queries/`; nothing else reads or writes the line's tables",
+        "(a test prepares each of them). This page is printed by `python -m bench.explain`.",
         "",
         "## What each index is for",
         "",
-        f"`EXPLAIN (ANALYZE, BUFFERS)` on plain PostgreSQL with {count[0]:,} samples (90 days, three devices, one each two",
-        "minutes) and 50,000 alerts, life cycles, events and messages each; medians of three. Blocks are pages of 8 KiB.",
+        f"`EXPLAIN (ANALYZE, BUFFERS)` on plain PostgreSQL with {count[0]:,} samples (90 days, three devices, one in",
+        "two minutes) and 50,000 alerts, life cycles, events and messages each; medians of three. Blocks are of 8 KiB.",
         "",
         "| Index | Statement | With it | Without it | Used |",
         "|---|---|---|---|---|",

@@ -17,7 +17,7 @@ from cloud.store.queries import Queries
 from cloud.store.samples import Place
 
 CONNECT_TIMEOUT_S = 5
-# A dead peer is found by us, and by the server, who then frees the lock, after 2 s of silence and two unanswered probes.
+# A dead peer is found by us, and by the server (who then frees the lock), after 2 s of silence and two lost probes.
 KEEPALIVE_IDLE_S = 2
 KEEPALIVE_PROBE_S = 1
 KEEPALIVE_PROBES = 2
