@@ -35,6 +35,7 @@ from quality.scan import ScanAnalysis, analyse_scan, gauge_factor
 from quality.surface import Surface
 
 Array = NDArray[np.float64]
+Calibration = tuple[TofCalibration, TofCalibration]  # for passes, for single frames
 
 SEED = 20260
 ZONE_MM = 21  # over which the true surface is averaged, as a zone does
@@ -68,7 +69,7 @@ def run(quick: bool) -> list[Figure]:
     ]
 
 
-def gauged(rng: np.random.Generator) -> tuple[TofCalibration, TofCalibration]:
+def gauged(rng: np.random.Generator) -> Calibration:
     """Belt and gauge calibration for passes and for single frames, from one body of the product's own kind."""
     empty = np.stack([look(None, np.zeros(1), 0.0, rng).distance_mm[0] for _ in range(30)])
     plain = calibrate_belt(empty, calibration_id="bench", volume_factor_u=0.0)
@@ -82,7 +83,7 @@ def gauged(rng: np.random.Generator) -> tuple[TofCalibration, TofCalibration]:
     return found[0], found[1]
 
 
-def shape_of(family: str, calibration: tuple[TofCalibration, TofCalibration], rng: np.random.Generator) -> Shape:
+def shape_of(family: str, calibration: Calibration, rng: np.random.Generator) -> Shape:
     """A body of a family, seen four times passing and four times at rest."""
     body = make_body(family, rng, rough=family != "liver")
     scans = [scan_of(body, calibration[0], rng) for _ in range(4)]
@@ -167,7 +168,7 @@ def _spread(errors: Sequence[Array]) -> float:
 
 
 def _detection(
-    calibration: tuple[TofCalibration, TofCalibration], rng: np.random.Generator, count: int
+    calibration: Calibration, rng: np.random.Generator, count: int
 ) -> list[Figure]:
     still = look(None, np.zeros(1), 0.0, None)
     false = 0
@@ -310,7 +311,7 @@ def _figure(name: str, value: float, unit: str, target: float, note: str) -> Fig
     return Figure(name, value, unit, f"<= {target:g}", abs(value) <= target, note)
 
 
-def _cpu(calibration: tuple[TofCalibration, TofCalibration], rng: np.random.Generator) -> Figure:
+def _cpu(calibration: Calibration, rng: np.random.Generator) -> Figure:
     views, travel = pass_by(make_body("lobed", rng), rng)
     product, chip = reporting(rng), make_chip(rng, shift_nm=5.0)
     still = look(make_body("lobed", rng), np.zeros(1), 0.0, rng)

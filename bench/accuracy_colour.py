@@ -1,11 +1,12 @@
 """Products under chips with what was found and what is true, for `bench.accuracy`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.spectra import DARK_COUNTS, FULL_SCALE, WHITE_REFLECTANCE, Chip, Product, counts_of, make_chip, reporting
-from quality import DEFAULT_RECIPE, Recipe, SpectralAnalysis, SpectralCalibration, analyse_spectrum
+from bench.spectra import FULL_SCALE, Chip, Product, counts_of, make_chip, reporting
+from quality import DEFAULT_RECIPE, Recipe, SpectralAnalysis, analyse_spectrum
 
 CHIPS = 12
 HAEM_PER_BLOOD_MM = 150.0 / 64_500.0 * 4.0 * 1000.0
@@ -25,19 +26,21 @@ class Colour:
     product: Product
 
 
-def colours_of(rng: np.random.Generator, count: int) -> list[Colour]:
-    """Products under chips of one reel."""
-    chips = [make_chip(rng, shift_nm=5.0) for _ in range(CHIPS)]
+def colours_of(
+    rng: np.random.Generator, count: int, draw: Callable[[np.random.Generator], Product] = reporting, chips: int = CHIPS
+) -> list[Colour]:
+    """Products under chips of one reel, in turn."""
+    reel = [make_chip(rng, shift_nm=5.0) for _ in range(chips)]
     found: list[Colour] = []
     for index in range(count):
-        product = reporting(rng)
+        product = draw(rng)
         pigments = product.pigments
         relative = SCATTER / pigments.scatter_per_cm
         yellow_mm = pigments.carotene_um * 1e-3 + pigments.bilirubin_mg_dl * BILIRUBIN_AS_CAROTENE_MM
         found.append(
             Colour(
-                chip=index % CHIPS,
-                found=judge(product, chips[index % CHIPS], rng),
+                chip=index % chips,
+                found=judge(product, reel[index % chips], rng),
                 haem=pigments.blood * HAEM_PER_BLOOD_MM * relative,
                 met=pigments.oxidised,
                 yellow=yellow_mm * relative,
@@ -50,19 +53,9 @@ def colours_of(rng: np.random.Generator, count: int) -> list[Colour]:
 def judge(product: Product, chip: Chip, rng: np.random.Generator | None) -> SpectralAnalysis:
     """What the analysis says of a product under a chip; without rng, without noise."""
     counts, halves = counts_of(product, chip, rng)
-    white = tuple(float(each) for each in chip.white_counts)
-    calibration = SpectralCalibration(
-        id="bench",
-        dark_counts=(DARK_COUNTS,) * 10,
-        white_counts=white,
-        white_clear_halves=(white[8], white[8]),
-        gain=64.0,
-        integration_ms=50.0,
-        white_reflectance=WHITE_REFLECTANCE,
-    )
     return analyse_spectrum(
         counts, clear_halves=halves, gain=64.0, integration_ms=50.0, full_scale=FULL_SCALE, saturated=False,
-        calibration=calibration, recipe=DEFAULT_RECIPE,
+        calibration=chip.calibration, recipe=DEFAULT_RECIPE,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Bodies of known volume and colour under a time-of-flight sensor, for figures of accuracy.
 
 Made apart from the simulator of the line: own shapes, own tracing of rays, own noise. Two sets of families: on `TUNING`
-constants may be set, on `REPORTING` they may not; the figures come from the second alone, with seeds of their own.
+constants may be set, on `REPORTING` they may not; the figures come from the second alone, with a seed of its own.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from drivers.sim.products import make_piece
 
 Array = NDArray[np.float64]
 
-TUNING = ("dome", "cap")
-REPORTING = ("lobed", "loaf", "egg", "liver")
+TUNING = ("dome", "cap", "lobed", "loaf", "egg", "liver")
+REPORTING = ("bean", "pear", "slipper", "twin")
 HALF_MM = 110  # the map reaches this far
 RAYS = 4  # per zone and axis
 BELT_MM = 250.0
@@ -99,7 +99,40 @@ def _lobed(x: Array, y: Array, rng: np.random.Generator) -> Array:
     return np.cbrt(large**3 + small**3)
 
 
-_SHAPES = {"dome": _dome, "cap": _cap, "loaf": _loaf, "egg": _egg, "lobed": _lobed}
+def _bean(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Round in section along an axis bent like a kidney's."""
+    bend = rng.uniform(0.15, 0.4)
+    return np.sqrt(np.maximum(0.0, 1.0 - x * x - (y + bend * (x * x - 0.4)) ** 2))
+
+
+def _pear(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """A body of revolution, cut in half, whose width swings once along its length."""
+    swing = rng.uniform(0.2, 0.45)
+    width = np.sqrt(np.maximum(0.0, 1.0 - x * x)) * (1.0 - swing * x - 0.25 * swing * (1.0 - x * x))
+    return np.sqrt(np.maximum(0.0, width**2 - y * y))
+
+
+def _slipper(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Steep at one end, running out flat at the other, with a rounded back."""
+    power = rng.uniform(1.2, 1.8)
+    back = np.clip(1.0 - ((x + 0.25) / np.where(x > -0.25, 1.25, 0.75)) ** 2, 0.0, 1.0) ** (power / 2.0)
+    across = np.maximum(0.0, 1.0 - (y / np.sqrt(np.clip(1.0 - x * x, 1e-6, 1.0))) ** 2) ** rng.uniform(0.4, 0.6)
+    return back * across * (np.abs(x) < 1.0)
+
+
+def _twin(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Two lobes side by side across the long axis, shifted against each other, the gap between them partly filled."""
+    shift, filled = rng.uniform(0.05, 0.25), rng.uniform(0.5, 0.8)
+    lobes = [
+        np.sqrt(np.maximum(0.0, 1.0 - (x - side * shift) ** 2 / 0.8 - ((y - side * 0.42) / 0.58) ** 2))
+        for side in (1.0, -1.0)
+    ]
+    saddle = filled * np.sqrt(np.maximum(0.0, 1.0 - x * x / 0.7 - (y / 0.6) ** 2))
+    return np.maximum(np.maximum(lobes[0], lobes[1]), saddle)
+
+
+_SHAPES = {"dome": _dome, "cap": _cap, "loaf": _loaf, "egg": _egg, "lobed": _lobed, "bean": _bean, "pear": _pear,
+           "slipper": _slipper, "twin": _twin}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,12 @@ CASES = (
         },
     ),
     Case("sqal_alert_state_open", "select_devices_with_open_alerts", {"device_ids": ["D1", "D2", "D3"]}),
-    Case("sqal_events_by_kind", "select_last_calibrations", {"site_codes": None}),
+    Case(
+        "sqal_events_by_kind",
+        "api_events",
+        dict.fromkeys(("time", "cursor_device_id", "boot_id", "seq", "device_id", "sites"))
+        | {"limit": 50, "kind": "calibration"},
+    ),
     Case(
         "sqal_events_by_time",
         "api_events",

@@ -1,17 +1,20 @@
 """Products of known pigments under a spectral sensor, for figures of accuracy.
 
-Two sets, with seeds of their own: `tuning` draws pigments over the ranges of a plant, independent of each other;
-`reporting` draws them from other, wider and correlated distributions, under other chips (filters shifted by up to 5 nm,
-as two chips of one reel differ) and with the scattering confounded with the pigments.
+Two sets, with seeds of their own. `tuning` draws pigments over the ranges of a plant, half of them independent of each
+other, half correlated with the scattering. `reporting` draws them from three populations that overlap (pale, yellow and
+bruised pieces), in each of which pigments and scattering hang together in another way. Chips differ as those of one reel:
+filters shifted by up to 5 nm.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.sim.light import WAVELENGTHS_NM, Spectrum, lamp
 from drivers.sim.pigments import Pigments, reflectance
+from quality.calibration import SpectralCalibration
 
 Array = NDArray[np.float64]
 
@@ -26,12 +29,26 @@ LEVEL_SPREAD = 0.02  # brightness common to all channels: distance and tilt
 WHITE_REFLECTANCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chip:
     """Responses of ten channels over WAVELENGTHS_NM under the lamp, and the counts of the white tile."""
 
     responses: Array
     white_counts: Array
+
+    @cached_property
+    def calibration(self) -> SpectralCalibration:
+        """What a calibration of this chip finds."""
+        white = tuple(float(each) for each in self.white_counts)
+        return SpectralCalibration(
+            id="bench",
+            dark_counts=(DARK_COUNTS,) * 10,
+            white_counts=white,
+            white_clear_halves=(white[8], white[8]),
+            gain=64.0,
+            integration_ms=50.0,
+            white_reflectance=WHITE_REFLECTANCE,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,11 @@ def make_chip(rng: np.random.Generator, *, shift_nm: float) -> Chip:
 
 
 def tuning(rng: np.random.Generator) -> Product:
-    """Pigments drawn evenly and independently over what a plant sees."""
+    """Pigments drawn evenly and independently over what a plant sees, or correlated with the paleness."""
+    return _independent(rng) if rng.random() < 0.5 else _correlated(rng)
+
+
+def _independent(rng: np.random.Generator) -> Product:
     return _product(
         blood=rng.uniform(0.002, 0.03), oxidised=rng.uniform(0.0, 0.95), oxygenated=rng.uniform(0.5, 0.95),
         carotene_um=rng.uniform(1.0, 30.0), bilirubin=rng.uniform(0.2, 1.0), fat=rng.uniform(0.4, 0.6),
@@ -62,8 +83,8 @@ def tuning(rng: np.random.Generator) -> Product:
     )  # fmt: skip
 
 
-def reporting(rng: np.random.Generator) -> Product:
-    """Skewed and correlated: paler pieces scatter more, older blood is more oxidised."""
+def _correlated(rng: np.random.Generator) -> Product:
+    """Paler pieces scatter more, older blood is more oxidised."""
     pale = rng.beta(2.0, 2.0)
     blood = 0.002 + 0.024 * (1.0 - pale) * rng.beta(2.0, 3.0) * 2.0
     oxidised = np.clip(0.15 + 0.5 * (1.0 - pale) + 0.25 * rng.standard_normal(), 0.01, 0.95)
@@ -71,6 +92,22 @@ def reporting(rng: np.random.Generator) -> Product:
         blood=min(blood, 0.04), oxidised=float(oxidised), oxygenated=rng.uniform(0.4, 0.95),
         carotene_um=float(np.clip(rng.lognormal(2.2, 0.7), 0.5, 45.0)), bilirubin=rng.uniform(0.1, 1.2),
         fat=rng.uniform(0.35, 0.65), scatter=12.0 + 13.0 * pale + rng.uniform(-2.0, 2.0), power=rng.uniform(1.0, 1.5),
+    )  # fmt: skip
+
+
+def reporting(rng: np.random.Generator) -> Product:
+    """A pale, a yellow or a bruised piece: medians and spreads of each population, and how its members vary together."""
+    kind = rng.choice(3, p=(0.5, 0.3, 0.2))
+    blood, oxidised, carotene, scatter = ((0.005, 0.2, 7.0, 21.0), (0.009, 0.35, 18.0, 17.0), (0.02, 0.6, 9.0, 14.0))[kind]
+    common = rng.standard_normal()  # what moves everything of one animal
+    return _product(
+        blood=float(np.clip(blood * np.exp(0.4 * rng.standard_normal() + 0.2 * common), 0.0015, 0.04)),
+        oxidised=float(np.clip(oxidised + 0.18 * rng.standard_normal() - 0.05 * common, 0.01, 0.95)),
+        oxygenated=0.4 + 0.55 * rng.beta(3.0, 2.0),
+        carotene_um=float(np.clip(carotene * np.exp(0.5 * rng.standard_normal() + 0.1 * common), 0.5, 45.0)),
+        bilirubin=0.1 + 0.9 * rng.beta(1.5, 3.0), fat=float(np.clip(0.5 + 0.06 * rng.standard_normal(), 0.3, 0.65)),
+        scatter=float(np.clip(scatter + 2.5 * rng.standard_normal() - 0.8 * common, 9.0, 28.0)),
+        power=float(np.clip(1.25 + 0.12 * rng.standard_normal(), 0.9, 1.6)),
     )  # fmt: skip
 
 

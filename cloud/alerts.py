@@ -23,11 +23,11 @@ from datetime import datetime
 from contract.bounds import Severity
 from contract.messages import Alarm, AlarmState
 
+# A condition of the device, not of its pieces: no number of good samples ends it, only what ends the condition itself.
+STANDING = frozenset({"calibration_drift", "calibration_expired", "challenge_failed", "challenge_overdue"})
 GOOD_TO_RETURN = 3  # samples in a row; fewer would ring again and again for a score that hovers around its limit
 RECORD_ONLY_AGE_S = 120.0  # older than this it goes into the history and rings no bell
-WATCHED = frozenset(
-    {"device_silent", "clock", "calibration_due", "challenge_overdue", "ingest_lag", "notification_dead"}
-)
+WATCHED = frozenset({"device_silent", "clock", "ingest_lag", "notification_dead"})
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 Parameters = Mapping[str, float | str]
@@ -48,7 +48,8 @@ class Observation:
     """What one sample, event or look of the watch says about the alerts of a device, or of a site without one.
 
     keeps_the_rest: whether rules that are not in `occurrences` are thereby kept; judged: only these of them, None for
-    all but those of the watch. returns_at_once: nothing flaps here, one good look is enough.
+    all but conditions that stand by themselves. ended: conditions that are over, by the type of their alert.
+    returns_at_once: nothing flaps here, one good look is enough.
     """
 
     device_id: str | None
@@ -60,13 +61,16 @@ class Observation:
     occurrences: Sequence[Occurrence]
     keeps_the_rest: bool = True
     judged: frozenset[str] | None = None
+    ended: frozenset[str] = frozenset()
     returns_at_once: bool = False
 
     def judges(self, alert_type: str) -> bool:
         """Whether the absence of a violation of this rule is news."""
+        if alert_type in self.ended:
+            return True
         if not self.keeps_the_rest:
             return False
-        return alert_type not in WATCHED if self.judged is None else alert_type in self.judged
+        return alert_type not in WATCHED | STANDING if self.judged is None else alert_type in self.judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,7 @@ def _again(alert: OpenAlert, seen: Observation, occurrence: Occurrence, *, is_no
 
 def _better(alert: OpenAlert, seen: Observation) -> OpenAlert:
     """A look without the violation: one step towards the return; the end of the lot is the whole way."""
-    is_whole_way = seen.returns_at_once or seen.lot_id != alert.lot_id
+    is_whole_way = seen.returns_at_once or alert.alert_type in seen.ended or seen.lot_id != alert.lot_id
     streak = GOOD_TO_RETURN if is_whole_way else min(alert.good_streak + 1, GOOD_TO_RETURN)
     alert = replace(alert, good_streak=streak)
     if _is_over(alert, seen.at):

@@ -38,6 +38,7 @@ from cloud.api.realtime import realtime
 from cloud.api.records import dead_letter, dead_letters, events, gaps, replay_dead_letter
 from cloud.api.rights import authorize, provide_rights
 from cloud.api.samples import SamplesController
+from cloud.api.science import science
 from cloud.api.sensors import sensors
 from cloud.api.stats import StatsController
 from cloud.api.traceability import traceability
@@ -126,6 +127,7 @@ def create_app(
     app = Litestar(
         route_handlers=[
             _api(),
+            science(),
             traceability(settings),
             livez,
             readyz,

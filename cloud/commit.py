@@ -15,7 +15,7 @@ import psycopg
 from cloud.alerts import RECORD_ONLY_AGE_S, Observation
 from cloud.judge import EventFact, Fact, Refusal, SampleFact, Verdict
 from cloud.ledger_queue import queue_samples
-from cloud.rules import EVENT_ALERTS, is_good, observation_of_event, observation_of_sample
+from cloud.rules import WATCHED_EVENTS, is_good, observation_of_event, observation_of_sample
 from cloud.store.alerts import apply_observations, devices_with_open_alerts
 from cloud.store.facts import Written, write_facts
 from cloud.store.outbox import put_dead_letter
@@ -139,7 +139,7 @@ def _device_of(fact: Fact) -> str:
 
 
 def _is_harmless(fact: Fact) -> bool:
-    return is_good(fact.sample) if isinstance(fact, SampleFact) else fact.event.kind not in EVENT_ALERTS
+    return is_good(fact.sample) if isinstance(fact, SampleFact) else fact.event.kind not in WATCHED_EVENTS
 
 
 def _conflict(fact: Fact) -> Refusal:

@@ -9,21 +9,18 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from psycopg.rows import class_row
-
 from cloud.announce import Announcer, alarm_subscriptions
 from cloud.channels import Sender
 from cloud.commit import Rules
+from cloud.lookout import Verdict, Watch, observations, watch_subscriptions
 from cloud.notify import Notifier
 from cloud.settings import Settings
 from cloud.store.alerts import apply_observations, expire_shelves
 from cloud.store.samples import Place
 from cloud.store.session import Connection
-from cloud.watch import Calibrated, Verdict, Watch, observations, watch_subscriptions
 from messaging import Client, Delivery
 
 LOOK_S = 1.0  # between two looks of the watch
-CALIBRATIONS_S = 600.0  # between two looks at what is overdue by days
 HEARD_BATCH = 500
 
 Use = Callable[[Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
@@ -102,13 +99,8 @@ class Duties:
 
     async def _watch_forever(self) -> None:
         loop = asyncio.get_running_loop()
-        overdue_at = loop.time()
         while True:
             verdicts = list(self.watch.verdicts(self._registry(), loop.time()))
-            if loop.time() >= overdue_at:
-                overdue_at = loop.time() + CALIBRATIONS_S
-                found = await self._use(self._calibrated)
-                verdicts += self.watch.calibration_verdicts(found, self._rules.now())
             news = self.watch.news(verdicts)
             await self._use(lambda session, news=news: self._judge(session, news))
             await asyncio.sleep(LOOK_S)
@@ -123,9 +115,3 @@ class Duties:
         self.watch.told(news)
         if news or expired:
             self.announcer.wake()
-
-    async def _calibrated(self, session: Connection) -> list[Calibrated]:
-        cursor = session.cursor(row_factory=class_row(Calibrated))
-        sites = None if "*" in self._sites else self._sites
-        await cursor.execute(self._rules.queries["select_last_calibrations"], {"site_codes": sites})
-        return await cursor.fetchall()

@@ -39,6 +39,7 @@ from cloud.store import outbox
 from cloud.store.queries import Queries
 from cloud.store.samples import Place
 from cloud.store.session import Connection, read_registry
+from cloud.watch import WATCH_S, watch_studies
 from contract import TopicError
 from messaging import Delivery, SessionTakenOverError, StateChange, SubscribeRefusedError
 
@@ -250,9 +251,13 @@ class Ingester:
     async def _keep_house_forever(self) -> None:
         limits = self._settings.ingest
         loop = asyncio.get_running_loop()
-        trim_at = loop.time()
+        trim_at = watch_at = loop.time()
         while True:
             self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
+            if loop.time() >= watch_at:
+                watch_at = loop.time() + WATCH_S
+                await self._use(lambda connection: watch_studies(connection, self._rules, limits.sites))
+            self._outbox_filled.set()  # what the API left there: recipes activated, alerts raised by hand
             if loop.time() >= trim_at:
                 trim_at = loop.time() + TRIM_S
                 trimmed = await self._use(

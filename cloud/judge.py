@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from cloud.store.samples import Place, rounded
+from cloud.studies import read_report
 from contract import ContractError, NewerSchemaError, Sample, TopicError, decode, peek
 from contract.bounds import MESSAGE_BYTES_MAX, SEQ_MAX
 from contract.messages import Event
@@ -100,12 +101,20 @@ def _read(payload: bytes, address: DeviceTopic) -> Sample | Event | Refusal:
         detail = f"{len(payload)} bytes, at most {MESSAGE_BYTES_MAX} are accepted"
         return _refuse("oversized", "$", detail, address, payload)
     try:
-        return decode(Sample if address.kind == "sample" else Event, payload)
+        if address.kind == "sample":
+            return decode(Sample, payload)
+        return _reported(decode(Event, payload))
     except NewerSchemaError as error:
         return _refuse("newer_schema", error.path, error.reason, address, payload)
     except ContractError as error:
         code = "not_json" if error.reason.startswith("not JSON") else "invalid"
         return _refuse(code, error.path, error.reason, address, payload)
+
+
+def _reported(event: Event) -> Event:
+    """The event, whose report can be computed with. Raises ContractError."""
+    read_report(event)
+    return event
 
 
 def _agree(message: Sample | Event, place: Place, address: DeviceTopic, latest: datetime) -> Refusal | None:

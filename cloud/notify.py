@@ -16,11 +16,11 @@ from typing import Any
 import structlog
 
 from cloud.channels import ChannelError, Note, Sender
+from cloud.lookout import Verdict, observations
 from cloud.settings import NotifySettings
 from cloud.store.alerts import apply_observations
 from cloud.store.queries import Queries
 from cloud.store.session import Connection
-from cloud.watch import Verdict, observations
 from quality.texts import Language
 
 log = structlog.get_logger("notify")

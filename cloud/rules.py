@@ -1,7 +1,10 @@
 """Which alerts a sample or an event calls for, in words of the site's language. Pure."""
 
+from datetime import datetime
+
 from cloud.alerts import Observation, Occurrence
 from cloud.judge import EventFact, SampleFact
+from cloud.studies import REPORTS, STUDY_ALERTS, Broken, read_report, verdict_of, words
 from contract.bounds import Severity
 from contract.sample import Sample
 from quality.alerts import violations
@@ -17,6 +20,7 @@ EVENT_ALERTS: dict[str, tuple[Severity, str, str]] = {
     "gap": ("warning", "Mesures perdues : {reason}", "Measurements lost: {reason}"),
 }
 ENDS = {"sensor_recovered": frozenset({"sensor_fault"})}  # kinds of event that end alerts
+WATCHED_EVENTS = frozenset({*EVENT_ALERTS, *ENDS, *REPORTS})
 
 
 def is_good(sample: Sample) -> bool:
@@ -59,6 +63,8 @@ def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Lan
 def observation_of_event(fact: EventFact, *, language: Language) -> Observation | None:
     """Return what an event says about alerts; None for the many kinds that say nothing."""
     event = fact.event
+    if event.kind in REPORTS:
+        return _observation_of_report(fact, language)
     if event.kind in ENDS:
         # One alert speaks for all sensors of a device, and ends with the last of them that fails.
         return None if event.data.get("failing") else _observation(fact, [], ended=ENDS[event.kind])
@@ -82,7 +88,7 @@ def observation_of_event(fact: EventFact, *, language: Language) -> Observation 
     return _observation(fact, [Occurrence(event.kind, severity, words, parameters)])
 
 
-def _observation(fact: EventFact, occurrences: list[Occurrence], *, ended: frozenset[str] | None = None) -> Observation:
+def _observation(fact: EventFact, occurrences: list[Occurrence], *, ended: frozenset[str] = frozenset()) -> Observation:
     event = fact.event
     return Observation(
         device_id=event.device_id,
@@ -92,7 +98,44 @@ def _observation(fact: EventFact, occurrences: list[Occurrence], *, ended: froze
         lot_id=event.lot_id,
         sample_id=None,
         occurrences=occurrences,
-        keeps_the_rest=ended is not None,
-        judged=ended,
-        returns_at_once=ended is not None,
+        keeps_the_rest=False,
+        ended=ended,
+    )
+
+
+def observation_of_device(
+    device_id: str,
+    site_code: str,
+    line: str,
+    at: datetime,
+    *,
+    broken: Broken,
+    ended: frozenset[str],
+    language: Language,
+) -> Observation:
+    """What is known of a device beside its pieces: conditions that hold, and those that are over."""
+    return Observation(
+        device_id=device_id,
+        site_code=site_code,
+        line=line,
+        at=at,
+        lot_id=None,
+        sample_id=None,
+        occurrences=[
+            Occurrence(each, STUDY_ALERTS[each][0], words(each, parameters, language), parameters)
+            for each, parameters in broken.items()
+        ],
+        keeps_the_rest=False,
+        ended=ended,
+    )
+
+
+def _observation_of_report(fact: EventFact, language: Language) -> Observation | None:
+    report = read_report(fact.event)
+    if report is None:
+        return None
+    broken, ended = verdict_of(report)
+    place, at = fact.place, fact.event.timestamp
+    return observation_of_device(
+        fact.event.device_id, place.site_code, place.line, at, broken=broken, ended=ended, language=language
     )

@@ -87,14 +87,11 @@ class AlertSettings(Section, frozen=True):
     """`[alerts]`: when the watch raises an alert of its own.
 
     A device is silent after silent_periods of its `health` without one. Its clock is not to be trusted beyond
-    clock_error_ms. calibration_days, challenge_days: how long a calibration or a challenge test holds. lag_s: how late
-    the quickest live sample of a site may be stored.
+    clock_error_ms. lag_s: how late the quickest live sample of a site may be stored.
     """
 
     silent_periods: Annotated[float, Meta(ge=1)] = 3.0
     clock_error_ms: Positive = 1_000.0
-    calibration_days: Positive = 90.0
-    challenge_days: Positive = 30.0
     lag_s: Positive = 10.0
 
 

@@ -34,6 +34,7 @@ EventKind = Literal[
     "gap",
     "ungraded",
     "calibration",
+    "challenge",
     "sensor_fault",
     "sensor_recovered",
     "restart",
@@ -224,10 +225,15 @@ class ErrorNotice(Wire, frozen=True):
 
 
 class DesiredConfiguration(Wire, frozen=True):
-    """`cfg/desired`: what a device shall be set to; absent keys stay as they are. rate_hz 0.1 to 15."""
+    """`cfg/desired`: what a device shall be set to; absent keys stay as they are. rate_hz 0.1 to 15.
+
+    recipe: the label such as `foie-gras@2`. recipe_values: that recipe whole, the fields of `quality.recipe.Recipe`; a
+    device keeps what it has been given, so that a later desire may name it alone.
+    """
 
     revision: Seq
     recipe: ShortText | None = None
+    recipe_values: dict[str, Any] | None = None
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] | None = None
     lot_id: LotId | None = None
     limits: dict[str, float] | None = None

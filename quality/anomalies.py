@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from quality.heightmap import CELL_MM, HeightMap, Outline, components
 from quality.recipe import TofRules
+from quality.robust import MAD_TO_SIGMA, middle, spread
+from quality.surface import smooth_terms
 
 Array = NDArray[np.float64]
 Kind = Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
@@ -30,9 +32,7 @@ SIGMAS = 4.0
 CELLS_MIN = 4  # 10 mm x 10 mm
 READINGS_PER_ZONE_AREA = 16.0  # independent roughness elements are of a zone's size: 4 x 4 cells
 ANOMALIES_MAX = 16
-MAD_TO_SIGMA = 1.4826
-_TERMS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (4, 0))
-_BOWL = _TERMS[:6]
+BOWL_TERMS = 6  # of the eight, without the furrow: brightness has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +65,23 @@ def judge_map(heights: HeightMap, outline: Outline, *, noise_mm: float, rules: T
     """Judge the upper part of a piece. noise_mm: standard deviation of a cell of the map."""
     surface = heights.height_mm
     top = outline.product & (surface > TOP_PART * outline.thickness_mm)
-    count = int(top.sum())
+    lines, columns = np.nonzero(top)
+    count = len(lines)
     if count < CELLS_FIT_MIN:
         return MapSurface(0.0, 0.5, 0.29, judged=False, anomalies=())
-    along, across = np.meshgrid(heights.along_mm - outline.centre_mm[0], heights.across_mm - outline.centre_mm[1],
-                                indexing="ij")  # fmt: skip
-    u, v = along[top], across[top]
-    residual = _residual(u, v, surface[top], _TERMS)
+    u, v = heights.along_mm[lines] - outline.centre_mm[0], heights.across_mm[columns] - outline.centre_mm[1]
+    design = smooth_terms(u, v)
+    residual = _residual(design, surface[lines, columns])
     form_mm = rules.form_allowance * outline.thickness_mm
-    total = float((residual * residual).mean())
+    total = float(residual @ residual) / count
     variance = max(0.0, total - noise_mm**2 - form_mm**2)
     uniformity = 1.0 / (1.0 + variance / rules.roughness_half_mm**2)
     elements = max(4.0, count / READINGS_PER_ZONE_AREA)
     noise_u = sqrt(2.0 / elements) * (noise_mm**2 + 2.0 * noise_mm * sqrt(variance))
     variance_u = sqrt(noise_u**2 + (SAMPLING_RELATIVE_U * variance) ** 2 + (FORM_RELATIVE_U * form_mm**2) ** 2)
-    light = np.log(np.maximum(heights.reflectance_pct[top], 1.0))
-    shade = _residual(u, v, light, _BOWL)
-    found = _spots(top, residual, shade, u, v, floor_mm=max(HEIGHT_MIN_MM, SIGMAS * noise_mm, 2.0 * form_mm))
+    shade = _residual(design[:BOWL_TERMS], np.log(np.maximum(heights.reflectance_pct[lines, columns], 1.0)))
+    floor_mm = max(HEIGHT_MIN_MM, SIGMAS * noise_mm, 2.0 * form_mm)
+    found = _spots(_Cells(top, residual, shade, u, v), floor_mm=floor_mm)
     return MapSurface(
         roughness_mm=sqrt(variance),
         uniformity=uniformity,
@@ -91,54 +91,62 @@ def judge_map(heights: HeightMap, outline: Outline, *, noise_mm: float, rules: T
     )
 
 
-def _residual(u: Array, v: Array, values: Array, terms: tuple[tuple[int, int], ...]) -> Array:
-    """What a smooth surface in the piece's own axes leaves, by least squares without outliers."""
-    turn = 0.5 * float(np.arctan2(2.0 * float(u @ v), float(u @ u) - float(v @ v)))
-    scale = max(1.0, float(np.sqrt((u @ u + v @ v) / len(u))))
-    s = (u * np.cos(turn) + v * np.sin(turn)) / scale
-    t = (v * np.cos(turn) - u * np.sin(turn)) / scale
-    design = np.stack([s**i * t**j for i, j in terms])
+def _residual(design: Array, values: Array) -> Array:
+    """What a smooth surface leaves, by least squares without outliers."""
     residual = values - _fit(design, values) @ design
-    spread = MAD_TO_SIGMA * float(np.median(np.abs(residual)))
-    kept = np.abs(residual) <= max(3.0 * spread, 1e-6)
-    if kept.all() or int(kept.sum()) < 2 * len(terms):
+    distance = np.abs(residual)
+    kept = distance <= max(3.0 * MAD_TO_SIGMA * middle(distance), 1e-6)
+    if kept.all() or int(np.count_nonzero(kept)) < 2 * len(design):
         return residual
-    return values - _fit(design[:, kept], values[kept]) @ design
+    return values - _fit(design * kept, values) @ design
 
 
 def _fit(design: Array, values: Array) -> Array:
+    """Coefficients of the least squares; columns of `design` that are zero do not count."""
     gram = design @ design.T
-    gram[np.diag_indices_from(gram)] += 1e-9 * len(values)
+    gram.ravel()[:: len(design) + 1] += 1e-9 * len(values)
     return np.asarray(np.linalg.solve(gram, design @ values), dtype=np.float64)
 
 
-def _spots(
-    top: NDArray[np.bool_], residual: Array, shade: Array, u: Array, v: Array, *, floor_mm: float
-) -> list[Anomaly]:
-    maps = {"height": np.zeros(top.shape), "shade": np.zeros(top.shape), "u": np.zeros(top.shape),
-            "v": np.zeros(top.shape)}  # fmt: skip
-    for name, values in (("height", residual), ("shade", shade), ("u", u), ("v", v)):
-        maps[name][top] = values
-    spread = SIGMAS * MAD_TO_SIGMA * float(np.median(np.abs(shade)))
-    limits: tuple[tuple[str, float, float], ...] = (
-        ("height", floor_mm, HEIGHT_FULL_MM),
-        ("shade", max(LOG_MIN, spread), LOG_FULL),
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells of the top: where they lie on the grid, what the smooth surfaces leave there, and their places."""
+
+    top: NDArray[np.bool_]
+    residual: Array
+    shade: Array
+    u: Array
+    v: Array
+
+    def on_grid(self, values: Array) -> Array:
+        grid = np.zeros(self.top.shape)
+        grid[self.top] = values
+        return grid
+
+
+def _spots(cells: _Cells, *, floor_mm: float) -> list[Anomaly]:
+    limits: tuple[tuple[str, Array, float, float], ...] = (
+        ("height", cells.residual, floor_mm, HEIGHT_FULL_MM),
+        ("shade", cells.shade, max(LOG_MIN, SIGMAS * spread(cells.shade)), LOG_FULL),
     )
     found: list[Anomaly] = []
-    for name, floor, full in limits:
+    for name, values, floor, full in limits:
         for sign in (1.0, -1.0):
-            mask = sign * maps[name] > floor
-            if not mask.any():
+            beyond = sign * values > floor
+            if int(np.count_nonzero(beyond)) < CELLS_MIN:
                 continue
-            for part in components(mask):
-                if int(part.sum()) < CELLS_MIN:
-                    continue
-                peak = sign * float((sign * maps[name][part]).max())
-                kind = _kind(name, sign, float(np.abs(maps["shade"][part]).mean()))
-                place = (float(maps["u"][part].mean()), float(maps["v"][part].mean()))
-                area = float(part.sum()) * CELL_MM**2
-                found.append(Anomaly(kind, *place, area, peak, min(1.0, abs(peak) / full)))
+            for part in components(cells.on_grid(beyond) > 0.0):
+                inside = part[cells.top]
+                if int(np.count_nonzero(inside)) >= CELLS_MIN:
+                    found.append(_anomaly(cells, inside, name=name, sign=sign, peak=values[inside], full=full))
     return found
+
+
+def _anomaly(cells: _Cells, inside: NDArray[np.bool_], *, name: str, sign: float, peak: Array, full: float) -> Anomaly:
+    highest = sign * float((sign * peak).max())
+    kind = _kind(name, sign, float(np.abs(cells.shade[inside]).mean()))
+    place = (float(cells.u[inside].mean()), float(cells.v[inside].mean()))
+    return Anomaly(kind, *place, len(peak) * CELL_MM**2, highest, min(1.0, abs(highest) / full))
 
 
 def _kind(name: str, sign: float, shade: float) -> Kind:

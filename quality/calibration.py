@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality.errors import require
+from quality.robust import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 
 FIELD_OF_VIEW_DEG = 45.0  # UM3109: 45 x 45 degrees over the 8 x 8 zones
-MAD_TO_SIGMA = 1.4826  # median absolute deviation to standard deviation of a normal distribution
 BELT_FRAMES_MIN = 5
 BELT_ZONES_MIN = 48
 BELT_SPREAD_MAX_MM = 8.0  # an empty belt is flat; more than this is an object, a wall or a broken chip
@@ -26,6 +26,7 @@ WHITE_COUNTS_MIN = 200.0  # below this, a channel's white reference is mostly no
 SPECTRA_MIN = 3
 VISIBLE = slice(2, 8)  # F3 to F8: without these no spectrum can be judged; F1 and NIR a white LED hardly lights
 CLEAR, NIR = 8, 9
+SHOT_COUNTS = 0.05  # variance per count; assumed, as the chip's data sheet states no shot noise
 
 
 def equal_angle_edges_deg(field_of_view_deg: float = FIELD_OF_VIEW_DEG) -> tuple[float, ...]:
@@ -79,6 +80,11 @@ class TofCalibration:
         return _tangents(self.column_edges_deg, self.row_edges_deg)
 
     @cached_property
+    def row_widths(self) -> Array:
+        """Widths of the eight rows in tangents."""
+        return np.diff(np.tan(np.radians(self.row_edges_deg)))
+
+    @cached_property
     def zone_solid(self) -> Array:
         """Width times height of each zone in tangents, (8, 8): times z squared it is an area across the axis."""
         widths = [np.diff(np.tan(np.radians(edges))) for edges in (self.row_edges_deg, self.column_edges_deg)]
@@ -94,6 +100,11 @@ class TofCalibration:
     def belt_mm(self) -> Array:
         """Distance of the belt along each zone's ray, (8, 8)."""
         return self.belt_plane[0] / self.plane_rate
+
+    @cached_property
+    def belt_cubed(self) -> Array:
+        """Third power of belt_mm, (8, 8)."""
+        return self.belt_mm**3
 
     @cached_property
     def zone_offset_mm(self) -> Array:
@@ -220,9 +231,24 @@ class SpectralCalibration:
         require(distance is None or 20.0 <= distance <= 4000.0, "white_distance_mm", "must be within 20..4000 mm")
 
     @cached_property
+    def dark(self) -> Array:
+        """Dark counts of the ten channels, as an array."""
+        return np.array(self.dark_counts)
+
+    @cached_property
     def contrast(self) -> Array:
         """White minus dark, ten counts."""
-        return np.array(self.white_counts) - np.array(self.dark_counts)
+        return np.array(self.white_counts) - self.dark
+
+    @cached_property
+    def per_count(self) -> Array:
+        """Reflectance of one count above dark in each of the ten channels, at the calibration's settings."""
+        return self.white_reflectance / np.maximum(self.contrast, 1.0)
+
+    @cached_property
+    def white_relative_var(self) -> Array:
+        """Relative variance of the white reference by its own counting noise, ten channels."""
+        return SHOT_COUNTS * np.array(self.white_counts) / np.maximum(self.contrast, 1.0) ** 2
 
     @cached_property
     def white_halves(self) -> tuple[float, float]:
@@ -231,7 +257,7 @@ class SpectralCalibration:
         mean = (first + second) / 2.0
         return first / mean, second / mean
 
-    @property
+    @cached_property
     def lit(self) -> NDArray[np.bool_]:
         """Channels whose white reference is bright enough to compute with, ten booleans."""
         return self.contrast >= WHITE_COUNTS_MIN

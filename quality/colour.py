@@ -49,6 +49,12 @@ def lab_of(log_reflectance: Array) -> Array:
     return np.stack([116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)], axis=-1)
 
 
+@lru_cache(maxsize=16)
+def lab_of_reference(reflectance: tuple[float, ...]) -> Array:
+    """Return L*, a*, b* of a recipe's reference, F1 to F8, 0 to 1."""
+    return lab_of(np.log(np.array(reflectance)))
+
+
 def distance_of(lab: Array, reference: Array) -> Array:
     """Return the CIE 1976 colour difference Delta E*ab."""
     return np.sqrt(((lab - reference) ** 2).sum(axis=-1))

@@ -4,13 +4,13 @@ A zone reports one distance, the mean over what it sees, weighted by the returni
 that mean is not the mean of the surface: near things and bright things weigh more. Both corrections follow from the
 neighbours; their strength was set on domes and caps of known volume, whose rims lie between a slope and a step.
 
-Arrays are (..., 8, 8): one frame or many.
+Arrays are (rows, columns) of one frame or (rows, columns, frames): numpy is quick along the last axis, and frames are many.
 """
-
-from types import EllipsisType
 
 import numpy as np
 from numpy.typing import NDArray
+
+from quality.robust import middle
 
 Array = NDArray[np.float64]
 
@@ -29,18 +29,19 @@ def inner_variance(z: Array, rim: NDArray[np.bool_]) -> tuple[Array, Array]:
     On an even slope g per zone it is g^2 / 12; a zone that a step splits has the product of the steps to either side.
     """
     slope, split = np.zeros_like(z), np.zeros_like(z)
-    for before, after, inner in (_sides(z, -2), _sides(z, -1)):
+    for before, after, inner in (_sides(z, 0), _sides(z, 1)):
         slope[inner] += (before + after) ** 2 / 48.0
         split[inner] += np.where(rim[inner], np.maximum(before * after, 0.0), 0.0)
     return slope, split
 
 
-def _sides(z: Array, axis: int) -> tuple[Array, Array, tuple[EllipsisType | slice, ...]]:
-    """Steps before and after each inner zone along one axis, and where those zones are."""
-    steps = np.diff(z, axis=axis)
-    if axis == -2:
-        return steps[..., :-1, :], steps[..., 1:, :], (..., slice(1, -1), slice(None))
-    return steps[..., :-1], steps[..., 1:], (..., slice(1, -1))
+def _sides(z: Array, axis: int) -> tuple[Array, Array, tuple[slice, ...]]:
+    """Steps before and after each inner zone along rows (0) or columns (1), and where those zones are."""
+    if axis == 0:
+        steps = z[1:] - z[:-1]
+        return steps[:-1], steps[1:], (slice(1, -1),)
+    steps = z[:, 1:] - z[:, :-1]
+    return steps[:, :-1], steps[:, 1:], (slice(None), slice(1, -1))
 
 
 def contrast_of(reflectance_pct: Array, height: Array, measured: NDArray[np.bool_]) -> float:
@@ -49,7 +50,7 @@ def contrast_of(reflectance_pct: Array, height: Array, measured: NDArray[np.bool
     belt = reflectance_pct[measured & (np.abs(height) < BELT_LOW_MM)]
     if top.size < 2 or belt.size < 2:
         return 1.0
-    ratio = float(np.median(top)) / max(float(np.median(belt)), 1e-3)
+    ratio = middle(top) / max(middle(belt), 1e-3)
     return min(max(ratio, CONTRAST_RANGE[0]), CONTRAST_RANGE[1]) if np.isfinite(ratio) else 1.0
 
 
@@ -59,9 +60,11 @@ def contrast_pull(split: Array, height: Array, contrast: float) -> Array:
     Covered to a part f by something d higher and k times as bright, a zone's weighted mean lies below the plain one by
     f (1 - f) d (k - 1) / (1 + f (k - 1)); f (1 - f) d^2 is the variance `split` of a clean step.
     """
-    padded = np.pad(height, [(0, 0)] * (height.ndim - 2) + [(1, 1), (1, 1)])
-    across = np.maximum(np.maximum(padded[..., :-2], padded[..., 2:]), padded[..., 1:-1])
-    depth = np.maximum(np.maximum(across[..., :-2, :], across[..., 2:, :]), across[..., 1:-1, :])
+    rows, columns = height.shape[:2]
+    padded = np.zeros((rows + 2, columns + 2, *height.shape[2:]))
+    padded[1:-1, 1:-1] = height
+    across = np.maximum(np.maximum(padded[:-2], padded[2:]), padded[1:-1])
+    depth = np.maximum(np.maximum(across[:, :-2], across[:, 2:]), across[:, 1:-1])
     depth = np.maximum(depth, 1.0)
-    cover = np.clip(height / depth, 0.0, 1.0)
+    cover = (height / depth).clip(0.0, 1.0)
     return RIM_CONTRAST * split * (contrast - 1.0) / (depth * (1.0 + cover * (contrast - 1.0)))

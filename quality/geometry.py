@@ -260,7 +260,7 @@ class Verdict:
 
 def _validity(picture: _Picture, region: NDArray[np.bool_]) -> float:
     """Return 1 where at least nine tenths of the zones on and around the product were measured, less below."""
-    return min(1.0, float(picture.measured[region].mean()) / 0.9)
+    return min(1.0, float(np.count_nonzero(picture.measured & region)) / float(np.count_nonzero(region)) / 0.9)
 
 
 def score_tof(surface: Surface, volume: float, volume_u: float, *, validity: float, recipe: Recipe) -> Verdict:
@@ -276,7 +276,11 @@ def score_tof(surface: Surface, volume: float, volume_u: float, *, validity: flo
 
 
 def _mean_std(values: Array) -> tuple[float, float]:
-    return (float(values.mean()), float(values.std())) if values.size else (0.0, 0.0)
+    if not values.size:
+        return 0.0, 0.0
+    mean = float(values.sum()) / values.size
+    beside = values - mean
+    return mean, sqrt(float(beside @ beside) / values.size)
 
 
 def _is_cut(height: Array, piece: int) -> bool:
@@ -303,34 +307,39 @@ def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibr
     slope, split = inner_variance(z, rim)
     variance = slope + RIM_STEP_FRAME * split
     pulled = z + contrast_pull(split, picture.height, picture.contrast)
-    cells = calibration.zone_solid * (calibration.belt_mm**3 - pulled**3 - 9.0 * pulled * variance) / 3.0
-    volume = max(0.0, float(cells[region].sum()) * calibration.volume_factor)
-    area = (calibration.zone_solid * z * z)[region]
-    noise = area * picture.noise[region]
-    coverage = area * COVERAGE_U * np.sqrt(variance[region])
-    guessed = area * np.where(picture.measured[region], 0.0, 0.5 * np.abs(picture.height[region]))
+    solid = calibration.zone_solid * region
+    depth3 = calibration.belt_cubed - pulled * (pulled * pulled + 9.0 * variance)
+    volume = max(0.0, float((solid * depth3).sum()) / 3.0 * calibration.volume_factor)
+    area = solid * z * z
+    area2 = area * area
+    random = float((area2 * (picture.noise * picture.noise + COVERAGE_U**2 * variance)).sum())
+    if not picture.measured.all():
+        random += 0.25 * float((area2 * picture.height**2)[~picture.measured].sum())
     belt_u = calibration.belt_u_mm * (TRACKED_BELT_U if picture.tracked else 1.0)
     plane = float(area.sum()) * belt_u
-    random = float((noise * noise + coverage * coverage + guessed * guessed).sum())
     scale = volume**2 * (calibration.volume_factor_u**2 + SHAPE_RELATIVE_U**2)
     return volume, sqrt(random + plane**2 + scale)
 
 
 def _brightness(picture: _Picture, calibration: TofCalibration) -> float:
+    """Mean of cos(incidence) / z^2 over the four middle zones, per mm2.
+
+    Slopes come from the zones on either side; along a ray x = z tan, so a step in x holds one in z too.
+    """
     z = picture.z
-    middle = slice(3, 5)
-    tan_x, tan_y = (tangent[middle, middle] for tangent in calibration.tangents)
-    # Slopes of the surface from the zones on either side; along a ray x = z tan, so a step in x holds one in z too.
-    rate_x = _slope(z[middle, 4:6] - z[middle, 2:4], (calibration.tangents[0] * z)[middle], axis=1)
-    rate_y = _slope(z[4:6, middle] - z[2:4, middle], (calibration.tangents[1] * z)[:, middle], axis=0)
-    ray = np.sqrt(1.0 + tan_x**2 + tan_y**2)
-    cosine = (1.0 - rate_x * tan_x - rate_y * tan_y) / (ray * np.sqrt(1.0 + rate_x**2 + rate_y**2))
-    return float((np.clip(cosine, 0.05, 1.0) / z[middle, middle] ** 2).mean())
+    near = z[3:5, 3:5]
+    rate_x = _slope(z[3:5, 2:6], calibration.tangents[0][3:5, 2:6])
+    rate_y = _slope(z[2:6, 3:5].T, calibration.tangents[1][2:6, 3:5].T).T
+    tan_x, tan_y = calibration.tangents[0][3:5, 3:5], calibration.tangents[1][3:5, 3:5]
+    rays = (1.0 + tan_x * tan_x + tan_y * tan_y) * (1.0 + rate_x * rate_x + rate_y * rate_y)
+    cosine = ((1.0 - rate_x * tan_x - rate_y * tan_y) / np.sqrt(rays)).clip(0.05, 1.0)
+    return float((cosine / (near * near)).sum()) / 4.0
 
 
-def _slope(rise: Array, position: Array, *, axis: int) -> Array:
-    run = position.take((4, 5), axis=axis) - position.take((2, 3), axis=axis)
-    return rise / np.maximum(run, 1.0)
+def _slope(z: Array, tangent: Array) -> Array:
+    """Rise over run of the middle two of four neighbours along the last axis."""
+    place = z * tangent
+    return (z[:, 2:] - z[:, :2]) / np.maximum(place[:, 2:] - place[:, :2], 1.0)
 
 
 def _volume_score(volume: float, recipe: Recipe) -> tuple[float, float]:

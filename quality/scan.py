@@ -16,10 +16,12 @@ mounted, `estimate_speed` finds it from the pictures themselves.
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quality import zones
 from quality.anomalies import Anomaly, MapSurface, judge_map
 from quality.calibration import TofCalibration
 from quality.cover import RIM_STEP_SCAN, contrast_of, contrast_pull, inner_variance
@@ -27,12 +29,17 @@ from quality.errors import require
 from quality.geometry import COVERAGE_U, DENSITY_RELATIVE_U, DETECTION_SIGMAS, NOISE_PER_SIGMA, VALID_STATUS
 from quality.heightmap import CELL_MM, HeightMap, Outline, map_heights, outline_of
 from quality.recipe import Recipe
+from quality.robust import middle
 
 Array = NDArray[np.float64]
+T = TypeVar("T", bound=np.generic)
 
 INNER = slice(2, 6)  # columns within 11 degrees of straight down
+WITH_NEIGHBOURS = slice(1, 7)  # and one more on either side
 INNER_COLUMNS = 4
 FRAMES_MIN = 8
+_ONE, _ROW = np.uint64(1), np.uint64(8)
+_NOT_LEFT, _NOT_RIGHT = (np.uint64(zones.ALL & ~column) for column in (zones.LEFT_COLUMN, zones.RIGHT_COLUMN))
 STEP_MAX_MM = 15.0  # travel between frames: more would leave gaps between the footprints of a zone, 20 mm wide
 RAISED_MIN = 6  # zone readings above the threshold: three in each of two frames at least
 FREE_MIN = 40  # readings of the free belt needed to track its height
@@ -132,12 +139,17 @@ def analyse_scan(
     found = found.cut(span)
     reflectance_pct, travel_mm = reflectance_pct[span], travel_mm[span]
     volume, volume_u = _volume(found, travel_mm, calibration, travel_relative_u)
+    piece = _frames_last(found.product, INNER)
+    light = _frames_last(reflectance_pct, INNER)
+    if not np.isfinite(float(light.sum())):
+        light = np.nan_to_num(light, posinf=0.0)
     heights = map_heights(
-        found.z[:, :, INNER],
-        height=found.height[:, :, INNER] * calibration.upright,
-        reflectance_pct=np.nan_to_num(reflectance_pct[:, :, INNER]),
+        _frames_last(found.z, INNER),
+        height=_frames_last(found.height, INNER) * calibration.upright,
+        reflectance_pct=light,
         travel_mm=travel_mm,
-        tangents=(calibration.tangents[0][:, INNER], calibration.tangents[1][:, INNER]),
+        tangents=(calibration.tangents[0][:, INNER, None], calibration.tangents[1][:, INNER, None]),
+        piece=piece if piece.any() else np.ones_like(piece),
     )
     outline = outline_of(heights, height_min_mm=recipe.tof.height_min_mm)
     readings = max(1.0, INNER_COLUMNS * CELL_MM / max(float(np.diff(travel_mm).mean()), 0.1))
@@ -181,7 +193,7 @@ def estimate_speed(
     if found is None or "cut_at_ends" in found.flags:
         return None
     belt = calibration.belt_mm
-    width = np.diff(np.tan(np.radians(np.array(calibration.row_edges_deg))))[:, None]
+    width = calibration.row_widths[:, None]
     second = np.where(found.product, (belt**2 - found.z**2) / 2.0, 0.0) * width
     third = np.where(found.product, (belt**3 - found.z**3) / 3.0, 0.0) * width
     slices = second.sum(axis=1)  # (n, 8): cross section by frame and column
@@ -222,7 +234,7 @@ def _prepare(
     free = height[~_grown(height > threshold) & measured]
     shift, tracked = 0.0, free.size >= FREE_MIN
     if tracked:
-        shift = float(np.median(free))
+        shift = middle(free)
         if abs(shift) > recipe.tof.belt_drift_max_mm:
             flags.append("belt_shifted")
         shift = min(max(shift, -recipe.tof.belt_drift_max_mm), recipe.tof.belt_drift_max_mm)
@@ -260,14 +272,16 @@ def _fill(z: Array, measured: NDArray[np.bool_], belt_mm: Array) -> Array:
 
 
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Each frame's zones and all their neighbours."""
-    wide = mask.copy()
-    wide[:, :, 1:] |= mask[:, :, :-1]
-    wide[:, :, :-1] |= mask[:, :, 1:]
-    tall = wide.copy()
-    tall[:, 1:] |= wide[:, :-1]
-    tall[:, :-1] |= wide[:, 1:]
-    return tall
+    """Each frame's zones and all their neighbours; a frame is one word of 64 bits, as in `quality.zones`."""
+    words = np.packbits(mask.reshape(-1, 64), axis=1, bitorder="little").view(np.uint64)
+    wide = words | (words & _NOT_RIGHT) << _ONE | (words & _NOT_LEFT) >> _ONE
+    tall = wide | wide << _ROW | wide >> _ROW
+    return np.unpackbits(tall.view(np.uint8), axis=1, bitorder="little").view(bool).reshape(mask.shape)
+
+
+def _frames_last(values: NDArray[T], columns: slice) -> NDArray[T]:
+    """(n, 8, 8) to (8, columns, n): array operations then run along the frames, of which there are many."""
+    return np.ascontiguousarray(values[:, :, columns].transpose(1, 2, 0))
 
 
 def _volume(
@@ -278,24 +292,25 @@ def _volume(
     A zone reports the mean distance of what it sees, weighted by the returned light (about 1 / z^2): with variance v
     inside the zone the mean of z^2 is z^2 + 5 v.
     """
-    z, belt = found.z[:, :, INNER], calibration.belt_mm[:, INNER]
-    step = np.gradient(travel_mm)[:, None, None]
-    width = np.diff(np.tan(np.radians(np.array(calibration.row_edges_deg))))[None, :, None]
-    area = np.where(found.product[:, :, INNER], step * width, 0.0)
-    rim = found.height < RIM_HIGH * float(found.height.max())
-    slope, split = inner_variance(found.z, rim)
-    pull = contrast_pull(split, found.height, found.contrast)[:, :, INNER]
-    variance = (slope + RIM_STEP_SCAN * split)[:, :, INNER]
-    columns = z.shape[2]
+    belt = calibration.belt_mm[:, INNER, None]
+    wide, height = _frames_last(found.z, WITH_NEIGHBOURS), _frames_last(found.height, WITH_NEIGHBOURS)
+    z, columns = wide[:, 1:-1], INNER_COLUMNS
+    area = _frames_last(found.product, INNER) * (calibration.row_widths[:, None, None] * np.gradient(travel_mm))
+    slope, split = inner_variance(wide, height < RIM_HIGH * float(found.height.max()))
+    pull = contrast_pull(split, height, found.contrast)[:, 1:-1]
+    variance = (slope + RIM_STEP_SCAN * split)[:, 1:-1]
     mean2 = (z + pull) ** 2 + 5.0 * variance
     volume = float((area * (belt**2 - mean2)).sum()) / (2.0 * columns) * calibration.volume_factor
     footprint = area * z / columns
-    random = footprint * np.hypot(found.noise[:, :, INNER], COVERAGE_U * np.sqrt(variance))
-    guessed = footprint * np.where(found.measured[:, :, INNER], 0.0, 0.5 * np.abs(found.height[:, :, INNER]))
+    random2 = footprint**2 * (_frames_last(found.noise, INNER) ** 2 + COVERAGE_U**2 * variance)
+    guessed = 0.0
+    if not found.measured.all():
+        holes = ~_frames_last(found.measured, INNER)
+        guessed = 0.25 * float((footprint * np.abs(height[:, 1:-1]))[holes].sum())
     belt_u = np.hypot(SHIFT_U_MM, calibration.belt_u_mm * (0.1 if found.tracked else 1.0))
     common = float(footprint.sum()) * float(belt_u)
     scale = volume * np.hypot(np.hypot(calibration.volume_factor_u, travel_relative_u), SHAPE_RELATIVE_U)
-    variance_v = float((random * random).sum()) + float(guessed.sum()) ** 2 * 0.25 + common**2 + float(scale) ** 2
+    variance_v = float(random2.sum()) + guessed**2 + common**2 + float(scale) ** 2
     return max(0.0, volume), sqrt(variance_v)
 
 

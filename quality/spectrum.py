@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.calibration import CLEAR, NIR, VISIBLE, SpectralCalibration
+from quality.calibration import CLEAR, NIR, SHOT_COUNTS, VISIBLE, SpectralCalibration
 from quality.chromophores import absorption_over_scattering
-from quality.colour import MODEL_U, distance_of, lab_of
+from quality.colour import MODEL_U, distance_of, lab_of, lab_of_reference
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe, SpectralRules
@@ -19,10 +19,12 @@ from quality.unmixing import FITTED, HAEM, MET, YELLOW, Fit, fit_pigments
 
 Array = NDArray[np.float64]
 
-SHOT_COUNTS = 0.05  # variance per count; assumed, as the chip's data sheet states no shot noise
 ADC_NOISE = 5e-5  # standard deviation over full scale (DS000718)
 QUANTISATION = 0.3  # counts
-CHANNEL_U = 0.016  # filter centres differ by +-10 nm between chips: what a white tile cannot take out
+TILE_U = 0.007  # unevenness of a white tile over the spectrum, of its own certificate
+CHANNEL_U = (
+    0.016  # of F1 and NIR by their filters' centres, which no white tile tells; of the others the fit knows more
+)
 LEVEL_U = 0.02  # brightness common to all channels: distance and tilt of the surface
 GAIN_RATIO_U = 0.05  # gain steps are good to 10 % (DS000718): white and sample at different gains
 SETTINGS_TOLERANCE = 1e-3
@@ -32,7 +34,12 @@ REFLECTANCE_MIN, REFLECTANCE_MAX = 1e-3, 1.1  # above: a glare, or a white refer
 SIGNAL_MIN = 3.0  # counts above dark, ten times the quantisation
 RESIDUAL_MAX = 3.0  # standard uncertainties, rms over seven channels: these pigments do not make this spectrum
 HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
-LINES = (*range(8), NIR)  # the nine filtered channels among the ten
+COVERAGE_FACTOR = 1.96  # of a 95 % interval
+ROUNDING_U = 3e-5  # of four decimals
+SCATTER, LIGHTNESS, FAT, SCORE = 3, 4, 6, 8  # places in _FIGURES
+LINES = np.array([*range(8), NIR])  # the nine filtered channels among the ten
+# Row 0 is the measurement; rows 1 to 9 move one channel, row 10 all channels: their differences are derivatives.
+STEPS = np.vstack([np.zeros(9), LOG_STEP * np.eye(9), np.full(9, LOG_STEP)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def analyse_spectrum(
     require(gain > 0.0 and integration_ms > 0.0, "gain", "and integration_ms must be positive")
     _ = nir_halves
     rules, flags = recipe.spectral, list[str]()
-    signal = counts.astype(np.float64) - np.array(calibration.dark_counts)
+    signal = counts - calibration.dark
     if saturated or int(counts.max()) >= full_scale:
         flags.append("saturated")
     if signal[CLEAR] < rules.counts_min or min(clear_halves) <= calibration.dark_counts[CLEAR]:
@@ -110,7 +117,7 @@ def analyse_spectrum(
     if moved > rules.moved_relative:
         flags.append("moved_between_halves")
     level = settings * _surface_level(brightness_per_mm2, calibration)
-    ratio = calibration.white_reflectance * level * balance * signal / np.maximum(calibration.contrast, 1.0)
+    ratio = level * balance * signal * calibration.per_count
     flags += _implausible(signal, ratio)
     return _judge(
         ratio,
@@ -167,8 +174,7 @@ def _relative_u(counts: NDArray[np.int64], signal: Array, calibration: SpectralC
     """Return the relative standard uncertainty of the ten reflectances, channel by channel independent."""
     variance = SHOT_COUNTS * np.maximum(counts, 0.0) + (ADC_NOISE * full_scale) ** 2 + QUANTISATION**2
     sample = variance / np.maximum(signal, 1.0) ** 2
-    white = SHOT_COUNTS * np.array(calibration.white_counts) / np.maximum(calibration.contrast, 1.0) ** 2
-    return np.sqrt(sample + white + CHANNEL_U**2)
+    return np.sqrt(sample + calibration.white_relative_var + TILE_U**2)
 
 
 def _judge(
@@ -181,24 +187,27 @@ def _judge(
     flags: list[str],
 ) -> SpectralAnalysis:
     rules = recipe.spectral
-    log_r = np.log(np.maximum(ratio[list(LINES)], REFLECTANCE_MIN))
-    line_u = relative_u[list(LINES)]
-    # Row 0 is the measurement; rows 1 to 9 move one channel, row 10 all channels: their differences are derivatives.
-    steps = np.vstack([np.zeros(9), LOG_STEP * np.eye(9), np.full(9, LOG_STEP)])
+    log_r = np.log(np.maximum(ratio[LINES], REFLECTANCE_MIN))
+    noise_u = relative_u[LINES]
     fit = fit_pigments(
         log_r[FITTED],
-        line_u[FITTED],
+        noise_u[FITTED],  # the fit knows itself what the filters' centres do
         level_u=common_u,
         scatter_per_cm=rules.scatter_reference_per_cm,
         scatter_power=rules.scatter_power,
     )
+    line_u = noise_u.copy()
+    line_u[FITTED] = np.hypot(noise_u[FITTED], fit.filter_u)
+    line_u[0], line_u[8] = np.hypot(noise_u[0], CHANNEL_U), np.hypot(noise_u[8], CHANNEL_U)
     if fit.residual > RESIDUAL_MAX:
         flags.append("unexplained")
     usable_lines = calibration.lit[:8] & (ratio[:8] > REFLECTANCE_MIN)
-    pigments = fit.unknowns[:3] + steps[:, FITTED] @ fit.gain[:3].T
-    figures = _figures(log_r + steps, pigments, line_u, usable_lines, rules)
+    pigments = fit.unknowns[:3] + STEPS[:, FITTED] @ fit.gain[:3].T
+    figures = _figures(log_r + STEPS, pigments, line_u, usable_lines, rules)
     slopes = (figures[1:] - figures[0]) / LOG_STEP
-    figures_u = np.sqrt(((slopes * np.append(line_u, common_u)[:, None]) ** 2).sum(axis=0))
+    inputs_u = np.append(line_u, common_u)
+    _cut_at_limits(figures[0], slopes, inputs_u, rules)
+    figures_u = np.sqrt(((slopes * inputs_u[:, None]) ** 2).sum(axis=0))
     _replace_pigment_u(figures[0], figures_u, fit, rules)
     value = dict(zip(_FIGURES, figures[0].tolist(), strict=True))
     u = dict(zip(_FIGURES, figures_u.tolist(), strict=True))
@@ -230,6 +239,24 @@ def _replace_pigment_u(figures: Array, figures_u: Array, fit: Fit, rules: Spectr
     figures_u[8] = np.sqrt(figures_u[8] ** 2 + rules.oxidation_weight**2 * more)
 
 
+def _cut_at_limits(figures: Array, slopes: Array, inputs_u: Array, rules: SpectralRules) -> None:
+    """Give fat quality and score slopes that hold where one of fat quality's two parts has reached 0 or 1.
+
+    There the index stands still and its own slope says nothing. A part that lies beyond its end by d moves the index
+    only with what of its interval of 1.96 u reaches back over the end: its slope is shortened to 1 - d / (1.96 u).
+    figures: (12,); slopes: (10, 12), changed; inputs_u: (10,).
+    """
+    was = slopes[:, FAT].copy()
+    slopes[:, FAT] = 0.0
+    for place, limits in ((LIGHTNESS, rules.lightness_range), (SCATTER, rules.scatter_range)):
+        by = slopes[:, place] / (limits[1] - limits[0])
+        part = (float(figures[place]) - limits[0]) / (limits[1] - limits[0])
+        beyond = max(-part, part - 1.0, 0.0)
+        u = float(np.sqrt((by * inputs_u) @ (by * inputs_u)))
+        slopes[:, FAT] += 0.5 * max(0.0, 1.0 - beyond / max(COVERAGE_FACTOR * u, 1e-9)) * by
+    slopes[:, SCORE] += rules.fat_quality_weight * (slopes[:, FAT] - was)
+
+
 def _assemble(
     value: dict[str, float], u: dict[str, float], *, ratio: Array, nir: float | None, grade: Grade, flags: list[str]
 ) -> SpectralAnalysis:
@@ -238,7 +265,7 @@ def _assemble(
         freshness_index=rounded_score(value["freshness"]),
         freshness_index_u=min(0.5, u["freshness"]),
         fat_quality_index=rounded_score(value["fat_quality"]),
-        fat_quality_index_u=min(0.5, u["fat_quality"]),
+        fat_quality_index_u=min(0.5, max(ROUNDING_U, u["fat_quality"])),
         oxidation_index=rounded_score(value["oxidation"]),
         oxidation_index_u=min(0.5, u["oxidation"]),
         quality_score=rounded_score(value["score"]),
@@ -290,7 +317,7 @@ def _figures(
     scatter = -np.log10(np.maximum(absorption_over_scattering(log_r[:, 7]), 1e-4))
     lab = lab_of(log_r[:, :8])
     lightness = lab[:, 0]
-    delta_e = distance_of(lab, lab_of(np.log(np.array(rules.reference_reflectance))))
+    delta_e = distance_of(lab, lab_of_reference(rules.reference_reflectance))
     oxidation = np.clip(methaem / rules.methaem_fraction_full, 0.0, 1.0)
     fat_quality = 0.5 * _within(lightness, rules.lightness_range) + 0.5 * _within(scatter, rules.scatter_range)
     freshness = _closeness(log_r[:, :8], line_u[:8], usable_lines, rules)

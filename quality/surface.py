@@ -18,11 +18,9 @@ Array = NDArray[np.float64]
 
 TOP_NONE, TOP_FULL = 0.5, 0.7  # part of the greatest height from which a zone begins to count, and counts in full
 FREEDOM_MIN = 3  # degrees of freedom that a fit must leave
-# Terms (power along the long axis, power across) of the smooth surfaces, the richest first, and how much less well the
-# poorer ones follow a smooth lobe. Third and fourth power along the long axis stand for the furrow between two lobes.
-_BOWL = ((0, 0), (1, 0), (0, 1))
-_QUADRATIC = (*_BOWL, (2, 0), (1, 1), (0, 2))
-_MODELS = (((*_QUADRATIC, (3, 0), (4, 0)), 1.0), (_QUADRATIC, 2.0), ((*_BOWL, (2, 0), (0, 2)), 2.0))
+# Terms of the smooth surfaces among those of `smooth_terms`, the richest first, and how much less well the poorer ones
+# follow a smooth lobe. Third and fourth power along the long axis stand for the furrow between two lobes.
+_MODELS = (((0, 1, 2, 3, 4, 5, 6, 7), 1.0), ((0, 1, 2, 3, 4, 5), 2.0), ((0, 1, 2, 3, 5), 2.0))
 FORM_RELATIVE_U = 0.5  # standard uncertainty of the allowed form residual's variance
 RIDGE = 1e-9  # keeps the normal equations solvable when zones lie on a line
 UNJUDGED_UNIFORMITY, UNJUDGED_U = 0.5, 0.29  # nothing known: the middle of 0..1 and its rectangular uncertainty
@@ -55,7 +53,7 @@ def judge_surface(
     """
     product = zones.zone_mask(piece)
     height_max = float(height[product].max())
-    weight = np.clip((height / height_max - TOP_NONE) / (TOP_FULL - TOP_NONE), 0.0, 1.0)
+    weight = ((height / height_max - TOP_NONE) / (TOP_FULL - TOP_NONE)).clip(0.0, 1.0)
     weight[zones.zone_mask(zones.core(piece))] = 1.0
     inner = (weight > 0.0) & product & measured
     weight = weight[inner]
@@ -76,18 +74,39 @@ def judge_surface(
     return Surface(sqrt(variance), uniformity, uniformity**2 / half2 * variance_u, judged=True)
 
 
-def _residual(x: Array, y: Array, height: Array, weight: Array, terms: tuple[tuple[int, int], ...]) -> float:
+def smooth_terms(u: Array, v: Array, weight: Array | None = None) -> Array:
+    """The terms of a smooth surface at (u, v), mm, in the points' own axes, (8, n).
+
+    With s along the major axis of the second moments and t across it, in units of their size: 1, s, t, s2, st, t2, s3,
+    s4. The points' mean must be at the origin, or their weighted mean with weights.
+    """
+    uu, vv, uv = (
+        (float(u @ u), float(v @ v), float(u @ v))
+        if weight is None
+        else (float(weight @ (u * u)), float(weight @ (v * v)), float(weight @ (u * v)))
+    )
+    turn = 0.5 * atan2(2.0 * uv, uu - vv)
+    scale = max(1.0, sqrt((uu + vv) / (len(u) if weight is None else float(weight.sum()))))
+    terms = np.empty((8, len(u)))
+    terms[0] = 1.0
+    s, t = terms[1], terms[2]
+    np.add(u * (cos(turn) / scale), v * (sin(turn) / scale), out=s)
+    np.subtract(v * (cos(turn) / scale), u * (sin(turn) / scale), out=t)
+    np.multiply(terms[1:3], s, out=terms[3:5])
+    np.multiply(t, t, out=terms[5])
+    np.multiply(terms[3], terms[1:4:2], out=terms[6:8])
+    return terms
+
+
+def _residual(x: Array, y: Array, height: Array, weight: Array, terms: tuple[int, ...]) -> float:
     """Return the weighted sum of squared residuals of the weighted least-squares surface, mm2."""
     total = float(weight.sum())
     x, y = x - float(weight @ x) / total, y - float(weight @ y) / total
-    xx, yy, xy = float(weight @ (x * x)), float(weight @ (y * y)), float(weight @ (x * y))
-    turn = 0.5 * atan2(2.0 * xy, xx - yy)  # of the long axis: major axis of the second moments
-    scale = sqrt((xx + yy) / total) or 1.0
-    along = (x * cos(turn) + y * sin(turn)) / scale
-    across = (y * cos(turn) - x * sin(turn)) / scale
-    design = np.stack([along**power * across**other for power, other in terms])
+    design = smooth_terms(x, y, weight)
+    if len(terms) < len(design):
+        design = design[list(terms)]
     weighted = design * weight
     gram = weighted @ design.T
-    gram[np.diag_indices_from(gram)] += RIDGE * total
+    gram.ravel()[:: len(design) + 1] += RIDGE * total
     residual = height - np.linalg.solve(gram, weighted @ height) @ design
     return float(weight @ (residual * residual))

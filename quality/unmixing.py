@@ -13,6 +13,7 @@ estimate of ours, good to a half, and that doubt is carried. Concentrations are 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -49,9 +50,11 @@ OXYGENATED, OXYGENATED_U = 0.70, 0.16  # of the haem that is not oxidised, at a 
 POWER_U = 0.13  # of the exponent of scattering
 LIPID_SHARE, WATER_SHARE = 0.50, 0.33  # typical of foie gras; their absorption here is below 1 % of haem's
 BACKGROUND_RELATIVE_U = 0.4  # scattering is not known, so neither is fat and water relative to it
-ITERATIONS = 4  # from a start within a factor of two the third changes nothing that is measurable
+ITERATIONS_MAX = 6
+SETTLED = 0.01  # squared length of a step in standard uncertainties, after which the next one is not worth its time
 START_SHARES: Final = np.array([0.75, 0.25, 0.12])  # of haem, methaem and yellow, over all haem as F5 alone says
 F5_PER_MM = 22.0  # natural absorption of haem in F5, 1/(cm mM)
+_SOLVABLE: Final = np.array([1e-9, 1e-9, 1e-9, 0.0, 0.0, 0.0])  # keeps the normal equations regular without light
 _NODES: Final = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])  # of a filter, in its standard deviations
 
 
@@ -59,28 +62,32 @@ _NODES: Final = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])  # of a filter, in its sta
 class Fit:
     """unknowns: (6,), mM and pure numbers, in the order of HAEM to LEVEL (natural logarithm). covariance: (6, 6).
 
-    gain: (6, 7), by how much each unknown moves with ln R of each channel. residual: rms of what the model leaves of
+    gain: (6, 7), by how much each unknown moves with ln R of each channel. filter_u: (7,), standard uncertainty of ln R
+    because nobody knows where within the reel's limits the filters' centres lie: more where it is steep. residual: rms of what the model leaves of
     ln R, in its own standard uncertainties.
     """
 
     unknowns: Array
     covariance: Array
     gain: Array
+    filter_u: Array
     residual: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Bands:
-    """Per channel and node: pigments natural 1/(cm mM), background 1/cm, ln(wavelength / 500 nm), shares of light."""
+    """Flattened over channel and node, 7 x 5 = 35: what a matrix product can take at once.
 
-    oxy: Array
-    deoxy: Array
-    met: Array
-    yellow: Array
-    background: Array
+    parts: (5, 35), deoxyhaem, oxy- minus deoxyhaem, methaem and yellow in natural 1/(cm mM), then the background in
+    1/cm. log_wavelength: (35,), ln(wavelength / 500 nm). share: (35,), of the light in its channel; adds: (35, 7), sums
+    over a channel's nodes. shift: (35,), change of ln(share) with the filter's centre, per nm.
+    """
+
+    parts: Array
     log_wavelength: Array
     share: Array
-    slope: Array
+    adds: Array
+    shift: Array
 
 
 @lru_cache(maxsize=1)
@@ -91,19 +98,19 @@ def _bands() -> _Bands:
     share = np.broadcast_to(share / share.sum(), wavelength.shape)
 
     def on_nodes(table: Array) -> Array:
-        return np.exp(np.interp(wavelength, WAVELENGTH_NM, np.log(np.maximum(table, 1e-6))))
+        return np.exp(np.interp(wavelength, WAVELENGTH_NM, np.log(np.maximum(table, 1e-6)))).ravel()
 
     met = METHAEM.copy()
     met[:2] = METHAEM_F1_F2_MM
+    oxy, deoxy = on_nodes(OXYHAEM), on_nodes(DEOXYHAEM)
+    background = on_nodes(LIPID_SHARE * LIPID_PER_CM + WATER_SHARE * WATER_PER_CM)
+    pigments = DECADIC_TO_NATURAL * np.stack([deoxy, oxy - deoxy, on_nodes(met), on_nodes(CAROTENE)])
     return _Bands(
-        oxy=DECADIC_TO_NATURAL * on_nodes(OXYHAEM),
-        deoxy=DECADIC_TO_NATURAL * on_nodes(DEOXYHAEM),
-        met=DECADIC_TO_NATURAL * on_nodes(met),
-        yellow=DECADIC_TO_NATURAL * on_nodes(CAROTENE),
-        background=on_nodes(LIPID_SHARE * LIPID_PER_CM + WATER_SHARE * WATER_PER_CM),
-        log_wavelength=np.log(wavelength / 500.0),
-        share=share,
-        slope=share * _NODES / sigma,  # the change of a Gaussian filter's shares with its centre, per nm
+        parts=np.vstack([pigments, background]),
+        log_wavelength=np.log(wavelength / 500.0).ravel(),
+        share=share.ravel(),
+        adds=np.repeat(np.eye(7), len(_NODES), axis=0),
+        shift=(_NODES / sigma).ravel(),  # of a Gaussian filter
     )
 
 
@@ -116,57 +123,70 @@ def fit_pigments(
     what is common to all. The uncertainty of the filters' centres is added here: it weighs where the spectrum is steep.
     """
     first = float(absorption_over_scattering(log_reflectance[3:4])[0]) * scatter_per_cm / F5_PER_MM
-    prior = np.array([*(max(first, 1e-3) * START_SHARES), OXYGENATED, scatter_power, 0.0])
+    start = max(first, 1e-3) * START_SHARES
+    prior = np.array([*start.tolist(), OXYGENATED, scatter_power, 0.0])
     stiffness = np.array([0.0, 0.0, 0.0, OXYGENATED_U**-2, POWER_U**-2, max(level_u, 1e-4) ** -2])
-    unknowns = prior.copy()
-    ridge = np.diag(stiffness)
-    normal, weighted, residual = ridge, np.zeros((6, 7)), np.zeros(7)
-    weight = np.ones(7)
-    for _ in range(ITERATIONS):
-        model, jacobian, extra2 = _model(unknowns, scatter_per_cm)
-        weight = 1.0 / (channel_u**2 + extra2)
+    unknowns = prior
+    channel_u2 = channel_u * channel_u
+    ridge = np.diag(stiffness + _SOLVABLE)
+    covariance, weighted, residual, weight, filter_u = ridge, np.zeros((6, 7)), np.zeros(7), np.ones(7), np.zeros(7)
+    for _ in range(ITERATIONS_MAX):
+        model, jacobian, filter_u, extra2 = _model(unknowns, scatter_per_cm)
+        weight = 1.0 / (channel_u2 + filter_u * filter_u + extra2)
         residual = log_reflectance - model
         weighted = jacobian * weight
-        normal = weighted @ jacobian.T + ridge
-        normal[:3, :3] += np.diag(1e-9 * np.diag(normal)[:3] + 1e-9)
-        step: Array = np.linalg.solve(normal, weighted @ residual + stiffness * (prior - unknowns)).astype(np.float64)
+        covariance = np.asarray(np.linalg.inv(weighted @ jacobian.T + ridge), dtype=np.float64)
+        pull = weighted @ residual + stiffness * (prior - unknowns)
+        step = covariance @ pull
         unknowns = _within_bounds(unknowns, step)
-    covariance: Array = np.linalg.inv(normal).astype(np.float64)
+        if float(pull @ step) < SETTLED:
+            break
     return Fit(
         unknowns=unknowns,
         covariance=covariance,
         gain=covariance @ weighted,
-        residual=float(np.sqrt((residual * residual * weight).mean())),
+        filter_u=filter_u,
+        residual=sqrt(float(weight @ (residual * residual)) / 7.0),
     )
 
 
 def _within_bounds(unknowns: Array, step: Array) -> Array:
     """Go the step, but no pigment below nothing, none to more than four times what it was, and shares within 0 to 1."""
-    moved = unknowns + step
-    moved[:3] = np.clip(moved[:3], 0.0, 4.0 * unknowns[:3] + 0.02)
+    moved = (unknowns + step).tolist()
+    was = unknowns.tolist()
+    for pigment in (HAEM, MET, YELLOW):
+        moved[pigment] = min(max(moved[pigment], 0.0), 4.0 * was[pigment] + 0.02)
     moved[OXYGEN] = min(max(moved[OXYGEN], 0.0), 1.0)
-    return moved
+    return np.array(moved)
 
 
-def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array]:
-    """Return ln R of seven channels, its derivatives (6, 7), and the variance of the model itself (7,)."""
+def _model(unknowns: Array, scatter_per_cm: float) -> tuple[Array, Array, Array, Array]:
+    """Return ln R of seven channels, its derivatives (6, 7), and what the model itself does not know of it.
+
+    That is the standard uncertainty by the filters' centres (7,) and the variance by everything else (7,).
+    """
     bands = _bands()
     haem, met, yellow, oxygen, power, level = unknowns.tolist()
-    living = bands.deoxy + oxygen * (bands.oxy - bands.deoxy)
-    absorption = haem * living + met * bands.met + yellow * bands.yellow + bands.background
-    ratio = scatter_per_cm * np.exp(-power * bands.log_wavelength) / absorption
-    root = 3.0 * (1.0 + ratio)
-    light = bands.share * np.exp(-PATH_FACTOR / np.sqrt(root))
-    total = light.sum(axis=1)
-    by_log_ratio = light * (1.5 * PATH_FACTOR) * ratio * root**-1.5 / total[:, None]
-    by_absorption = -by_log_ratio / absorption
-    parts = (living, bands.met, bands.yellow, haem * (bands.oxy - bands.deoxy))
-    jacobian = np.ones((6, 7))
-    for place, part in enumerate(parts):
-        jacobian[place] = (by_absorption * part).sum(axis=1)
-    jacobian[POWER] = -(by_log_ratio * bands.log_wavelength).sum(axis=1)
-    by_centre = (light * _NODES).sum(axis=1) / total / WIDTH_NM * 2.3548
-    extra2 = (FILTER_U_NM * by_centre) ** 2
-    extra2 += (BACKGROUND_RELATIVE_U * (by_absorption * bands.background).sum(axis=1)) ** 2
-    extra2[0] += (METHAEM_F2_RELATIVE_U * met * jacobian[MET, 0]) ** 2
-    return np.log(total) + level, jacobian, extra2
+    absorption = np.array([haem, haem * oxygen, met, yellow, 1.0]) @ bands.parts
+    ratio = np.exp(-power * bands.log_wavelength) * scatter_per_cm / absorption
+    root = 3.0 + 3.0 * ratio
+    inverse = 1.0 / np.sqrt(root)
+    light = bands.share * np.exp(-PATH_FACTOR * inverse)
+    by_log_ratio = light * ratio * inverse * (1.5 * PATH_FACTOR) / root
+    rows = np.empty((8, 35))  # derivatives of the light by the five parts, by the power, by the centre; the light
+    np.multiply(bands.parts, -by_log_ratio / absorption, out=rows[:5])
+    np.multiply(by_log_ratio, -bands.log_wavelength, out=rows[5])
+    np.multiply(light, bands.shift, out=rows[6])
+    rows[7] = light
+    sums = rows @ bands.adds
+    total = sums[7]
+    sums[:7] /= total
+    jacobian = np.empty((6, 7))
+    jacobian[HAEM] = sums[0] + oxygen * sums[1]
+    jacobian[MET : YELLOW + 1] = sums[2:4]
+    jacobian[OXYGEN] = haem * sums[1]
+    jacobian[POWER] = sums[5]
+    jacobian[LEVEL] = 1.0
+    extra2 = (BACKGROUND_RELATIVE_U * sums[4]) ** 2
+    extra2[0] += (METHAEM_F2_RELATIVE_U * met * sums[2, 0]) ** 2
+    return np.log(total) + level, jacobian, np.abs(FILTER_U_NM * sums[6]), extra2

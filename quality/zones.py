@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 SIDE: Final = 8
 ALL: Final = (1 << 64) - 1
-_LEFT_COLUMN: Final = 0x0101010101010101
-_RIGHT_COLUMN: Final = _LEFT_COLUMN << 7
-BORDER: Final = _LEFT_COLUMN | _RIGHT_COLUMN | 0xFF | (0xFF << 56)
+LEFT_COLUMN: Final = 0x0101010101010101
+RIGHT_COLUMN: Final = LEFT_COLUMN << 7
+BORDER: Final = LEFT_COLUMN | RIGHT_COLUMN | 0xFF | (0xFF << 56)
 
 
 def zone_set(mask: NDArray[np.bool_]) -> int:
@@ -28,7 +28,7 @@ def zone_mask(zones: int) -> NDArray[np.bool_]:
 
 
 def _spread_sideways(zones: int) -> int:
-    return zones | (zones & ~_RIGHT_COLUMN) << 1 | (zones & ~_LEFT_COLUMN) >> 1
+    return zones | (zones & ~RIGHT_COLUMN) << 1 | (zones & ~LEFT_COLUMN) >> 1
 
 
 def grown(zones: int) -> int:

@@ -72,6 +72,7 @@ CLOUD = LazyGroup(
     {
         "ingest": Lazy("sqal.commands.ingest", "ingest", "Store what the devices send, raise alerts.", "cloud"),
         "serve": Lazy("sqal.commands.serve", "serve", "REST, WebSocket and the live page.", "cloud"),
+        "recipe": Lazy("sqal.commands.recipe", "recipe", "What pieces are judged by.", "cloud"),
     },
 )
 

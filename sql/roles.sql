@@ -40,6 +40,11 @@ GRANT INSERT, UPDATE, DELETE ON sqal_channels TO sqal_api;
 GRANT INSERT, UPDATE, DELETE ON sqal_users, sqal_api_tokens, sqal_passes, sqal_login_failures TO sqal_api;
 GRANT INSERT ON sqal_audit TO sqal_api;
 
+-- What grades rest on. Recipes, activations, calibrations and challenge tests are only ever added to.
+GRANT INSERT ON sqal_calibrations, sqal_challenges TO sqal_ingest;
+GRANT INSERT ON sqal_recipes, sqal_recipe_activations TO sqal_api;
+GRANT INSERT, UPDATE ON sqal_device_twins, sqal_references, sqal_ml_models TO sqal_api;
+
 -- The ledger: its queue is filled with the fact, its leaves are only ever added (triggers refuse even the owner).
 GRANT INSERT ON sqal_ledger_queue, sqal_ledger_private, sqal_ledger_salts TO sqal_ingest, sqal_api;
 GRANT INSERT ON sqal_ledger, sqal_ledger_nodes, sqal_ledger_checkpoints TO sqal_ingest, sqal_api;

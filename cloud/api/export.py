@@ -83,12 +83,12 @@ async def _lines(store: Store, exports: Exports, values: dict[str, Any]) -> Asyn
                 if is_first:
                     writer.writerow(rows[0])
                     is_first = False
-                writer.writerows([[_cell(value) for value in row.values()] for row in rows])
+                writer.writerows([[cell(value) for value in row.values()] for row in rows])
                 yield text.getvalue().encode()
             if is_first:
                 yield b""
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """`value` as a table program shows it: a text that looks like a formula gets an apostrophe before it."""
     return "'" + value if isinstance(value, str) and value.startswith(FORMULA) else value

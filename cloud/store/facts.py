@@ -17,6 +17,7 @@ from cloud.judge import EventFact, Fact, SampleFact
 from cloud.store.queries import Queries
 from cloud.store.samples import TYPES, sample_row
 from cloud.store.session import Connection
+from cloud.store.studies import write_report
 
 RowOutcome = Literal["accepted", "duplicate", "rejected"]
 
@@ -133,6 +134,7 @@ async def _write_events(
         new.discard(key)
         if event.gap is not None:
             await connection.execute(queries["insert_gap"], _gap_row(fact))
+        await write_report(connection, queries, fact)
     if old:
         cursor = await connection.execute(queries["compare_events"], {"events": document})
         same = dict(await cursor.fetchall())

@@ -34,7 +34,8 @@ KEEPALIVES: dict[str, Any] = {
     "keepalives_count": KEEPALIVE_PROBES,
     "tcp_user_timeout": DEAD_PEER_S * 1000,
     "options": f"-c tcp_keepalives_idle={KEEPALIVE_IDLE_S} -c tcp_keepalives_interval={KEEPALIVE_PROBE_S}"
-    f" -c tcp_keepalives_count={KEEPALIVE_PROBES} -c tcp_user_timeout={DEAD_PEER_S * 1000} -c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+    f" -c tcp_keepalives_count={KEEPALIVE_PROBES} -c tcp_user_timeout={DEAD_PEER_S * 1000}"
+    f" -c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
 }
 
 

@@ -107,14 +107,3 @@ SELECT n.time, n.action, n.actor, n.comment, n.until
 FROM sqal_alert_actions AS n
 WHERE n.alarm_id = (SELECT a.alarm_id FROM sqal_alerts AS a WHERE a.alert_id = %(alert_id)s LIMIT 1)
 ORDER BY n.action_id;
-
--- name: select_last_calibrations
--- The active devices of some sites (none given: of all), and when each was last calibrated and challenged; never: since
--- it is known. A challenge test is an event of calibration that carries its result.
-SELECT d.device_id, d.site_code, d.line,
-    COALESCE(MAX(e.time) FILTER (WHERE NOT e.data ? 'challenge'), MIN(d.created_at)) AS calibrated_at,
-    COALESCE(MAX(e.time), MIN(d.created_at)) AS challenged_at
-FROM sqal_devices AS d
-LEFT JOIN sqal_events AS e ON e.device_id = d.device_id AND e.kind = 'calibration'
-WHERE d.status = 'active' AND (%(site_codes)s::TEXT[] IS NULL OR d.site_code = ANY(%(site_codes)s::TEXT[]))
-GROUP BY d.device_id, d.site_code, d.line;

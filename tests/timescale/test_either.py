@@ -41,8 +41,8 @@ GROUP BY l.id, l.code_lot, l.itm_moyen
 HAVING COUNT(*) > 10
 ORDER BY l.itm_moyen DESC;
 """
-LOTS = """INSERT INTO lots_gavage (id, code_lot, site_code, itm_moyen, debut_lot) VALUES (101, 'LL-101', 'LL', 15.5, NOW()),
-    (102, 'LL-102', 'LL', 16.25, NOW()), (103, 'LL-103', 'LL', 14, NOW())"""
+LOTS = """INSERT INTO lots_gavage (id, code_lot, site_code, itm_moyen, debut_lot) VALUES
+    (101, 'LL-101', 'LL', 15.5, NOW()), (102, 'LL-102', 'LL', 16.25, NOW()), (103, 'LL-103', 'LL', 14, NOW())"""
 DEADLINE_S = 60.0
 
 

@@ -97,5 +97,5 @@ def test_the_alert_stands_while_another_sensor_fails() -> None:
 
 
 def test_a_simulated_fault_and_other_news_are_no_alert() -> None:
-    for kind in ("simulated_fault", "restart", "calibration", "clock_step"):
+    for kind in ("simulated_fault", "restart", "cfg_applied", "clock_step"):
         assert observation_of_event(fact(kind, severity="critical"), language="fr") is None

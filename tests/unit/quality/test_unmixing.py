@@ -41,7 +41,7 @@ def test_no_pigment_is_ever_negative_and_nothing_diverges(
 
 def test_the_derivatives_are_those_of_the_model() -> None:
     at = np.array([0.08, 0.04, 0.015, 0.6, 1.2, 0.01])
-    _, jacobian, _ = _model(at, 15.35)
+    _, jacobian, _, _ = _model(at, 15.35)
     for place in range(6):
         step = np.zeros(6)
         step[place] = 1e-6

@@ -1,12 +1,12 @@
-"""Goal: the watch tells what does not come: health, a sure clock, storage in time, calibration; once a change."""
+"""Goal: the watch tells what does not come: health, a sure clock, storage in time; once a change."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cloud.alerts import WATCHED
+from cloud.lookout import WORDS, Verdict, Watch, observations
 from cloud.settings import AlertSettings
 from cloud.store.samples import Place
-from cloud.watch import WORDS, Calibrated, Verdict, Watch, observations
 from contract import encode
 from contract.messages import Health, State
 from contract.sample import ClockQuality
@@ -78,17 +78,6 @@ def test_a_site_that_is_stored_late_is_told_while_it_is_news() -> None:
     watch.note_lag("LL", 0.1, 6)
     assert broken(watch, 7) == {"ingest_lag": False}
     assert broken(watch, 60) == {}
-
-
-def test_what_is_due_by_days() -> None:
-    watch = Watch(AlertSettings(calibration_days=90, challenge_days=30))
-    devices = [
-        Calibrated("A", "LL", "line1", NOW - timedelta(days=91), NOW - timedelta(days=1)),
-        Calibrated("B", "LS", "line1", NOW - timedelta(days=40), NOW - timedelta(days=40)),
-        Calibrated("C", None, "line1", NOW - timedelta(days=400), NOW - timedelta(days=400)),
-    ]
-    found = {(each.device_id, each.alert_type) for each in watch.calibration_verdicts(devices, NOW) if each.is_broken}
-    assert found == {("A", "calibration_due"), ("B", "challenge_overdue")}
 
 
 def test_a_verdict_is_news_once_and_a_message_that_cannot_be_read_is_counted() -> None:
