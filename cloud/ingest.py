@@ -257,7 +257,7 @@ class Ingester:
             if loop.time() >= watch_at:
                 watch_at = loop.time() + WATCH_S
                 await self._use(lambda connection: watch_studies(connection, self._rules, limits.sites))
-            self._outbox_filled.set()  # what the API left there: recipes activated, alerts raised by hand
+            self._duties.announcer.wake()  # what the API left there: recipes activated, alerts raised by hand
             if loop.time() >= trim_at:
                 trim_at = loop.time() + TRIM_S
                 trimmed = await self._use(

@@ -11,9 +11,12 @@ from typing import Any
 import msgspec
 
 from cloud.hub import Bundle
+from cloud.store.samples import CHANNELS, SPECTRAL_DETAILS, TOF_DETAILS, details
 from contract.bounds import Severity
 from contract.messages import Alarm, Health
 from contract.sample import Fusion, Reason, Sample, Spectral, Tof
+
+IN_DETAILS = frozenset({*TOF_DETAILS, *SPECTRAL_DETAILS})  # as the stored row has them
 
 
 class SensorPayload(msgspec.Struct, frozen=True):
@@ -267,6 +270,7 @@ def row_of(sample: Sample, site_code: str) -> dict[str, Any]:
         f"{chip}_{name}": value
         for chip, part in (("vl53l8ch", tof.analysis), ("as7341", spectral.analysis), ("fusion", fusion))
         for name, value in msgspec.structs.asdict(part).items()
+        if name not in IN_DETAILS
     }
     return measured | {
         "time": sample.timestamp,
@@ -276,7 +280,8 @@ def row_of(sample: Sample, site_code: str) -> dict[str, Any]:
         "vl53l8ch_distance_matrix": tof.raw.distance_matrix,
         "vl53l8ch_reflectance_matrix": tof.raw.reflectance_matrix,
         "vl53l8ch_amplitude_matrix": tof.raw.amplitude_matrix,
-        "as7341_channels": msgspec.structs.asdict(spectral.raw),
+        "as7341_channels": {name: getattr(spectral.raw, name) for name in CHANNELS},
+        "details": details(sample),
         "site_code": site_code,
         "line": sample.line,
         "piece_id": sample.piece_id,

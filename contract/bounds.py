@@ -18,6 +18,7 @@ DISTANCE_MM_MAX = 4000
 REFLECTANCE_MAX = 255
 KCPS_MAX = 4095
 STATUS_MAX = 255
+SIGMA_MAX = 2**15 - 1  # smallint; in 128ths of a millimetre 256 mm, ten times what a valid zone has
 
 Grade = Literal["A+", "A", "B", "C", "REJECT"]
 GRADES: tuple[Grade, ...] = ("A+", "A", "B", "C", "REJECT")  # best first
@@ -45,6 +46,7 @@ Distance = Annotated[int, Meta(ge=0, le=DISTANCE_MM_MAX)] | None
 Reflectance = Annotated[int, Meta(ge=0, le=REFLECTANCE_MAX)] | None
 Kcps = Annotated[int, Meta(ge=0, le=KCPS_MAX)] | None
 Status = Annotated[int, Meta(ge=0, le=STATUS_MAX)] | None
+Sigma = Annotated[int, Meta(ge=0, le=SIGMA_MAX)] | None
 EIGHT = Meta(min_length=8, max_length=8)
 DistanceMatrix = Annotated[list[Annotated[list[Distance], EIGHT]], EIGHT]
 ReflectanceMatrix = Annotated[list[Annotated[list[Reflectance], EIGHT]], EIGHT]
@@ -53,6 +55,7 @@ StatusMatrix = Annotated[list[Annotated[list[Status], EIGHT]], EIGHT]
 # Optional matrices: absent and empty mean the same
 OptionalKcpsMatrix = Annotated[list[Annotated[list[Kcps], EIGHT]], Meta(max_length=8)]
 OptionalStatusMatrix = Annotated[list[Annotated[list[Status], EIGHT]], Meta(max_length=8)]
+OptionalSigmaMatrix = Annotated[list[Annotated[list[Sigma], EIGHT]], Meta(max_length=8)]
 
 
 def as_utc(moment: datetime) -> datetime:

@@ -7,9 +7,9 @@ a field ending in `_u` is the standard uncertainty of the field before it, in th
 
 import uuid
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from contract.bounds import (
@@ -24,6 +24,7 @@ from contract.bounds import (
     LotId,
     NonNegative,
     OptionalKcpsMatrix,
+    OptionalSigmaMatrix,
     OptionalStatusMatrix,
     ReflectanceMatrix,
     SampleId,
@@ -50,7 +51,8 @@ class TofRaw(Wire, frozen=True):
     """What the VL53L8CH reported, 8 x 8, row-major, scene orientation; null where a zone saw no target.
 
     distance: mm, 0 to 4000. reflectance: half percents, 0 to 255. amplitude (signal) and ambient: kcps per SPAD, 0 to
-    4095. status: target status of UM3109 table 4, 0 to 255. status and ambient may be empty.
+    4095. status: target status of UM3109 table 4, 0 to 255. sigma: the chip's standard deviation of the distance, in
+    its own unit of 1/128 mm. status, ambient and sigma may be empty; without sigma no analysis can be repeated exactly.
     """
 
     distance_matrix: DistanceMatrix
@@ -58,15 +60,35 @@ class TofRaw(Wire, frozen=True):
     amplitude_matrix: KcpsMatrix
     status_matrix: OptionalStatusMatrix = []
     ambient_matrix: OptionalKcpsMatrix = []
+    sigma_matrix: OptionalSigmaMatrix = []
 
     def __post_init__(self) -> None:
-        for name in ("status_matrix", "ambient_matrix"):
+        for name in ("status_matrix", "ambient_matrix", "sigma_matrix"):
             if len(getattr(self, name)) not in (0, 8):
                 raise ValueError(f"{name} must be 8 x 8 or empty")
 
 
+class Anomaly(Wire, frozen=True):
+    """A spot that does not belong on the surface. along_mm, across_mm: from the middle of the piece, belt directions.
+
+    peak: mm above (+) or below (-) the smooth surface; for patches the natural logarithm of their brightness over that
+    of their surroundings. severity: 0 just visible to 1 gross.
+    """
+
+    kind: Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
+    along_mm: float
+    across_mm: float
+    area_mm2: NonNegative
+    peak: float
+    severity: Unit
+
+
 class TofAnalysis(Wire, frozen=True):
-    """Geometry of the piece. `mass_g` is an estimate: volume times the recipe's density."""
+    """Geometry of the piece. `mass_g` is an estimate: volume times the recipe's density.
+
+    length_mm, width_mm, thickness_mm: extents of the piece along and across its long axis, and upwards. frames: height
+    pictures that the figures rest on. travel: how the belt's travel between them was known; absent for a single one.
+    """
 
     volume_mm3: Volume
     surface_uniformity: Unit
@@ -82,6 +104,14 @@ class TofAnalysis(Wire, frozen=True):
     mass_g: NonNegative | None = None
     mass_g_u: NonNegative | None = None
     belt_distance_mm: NonNegative | None = None
+    footprint_mm2: NonNegative | None = None
+    length_mm: NonNegative | None = None
+    width_mm: NonNegative | None = None
+    thickness_mm: NonNegative | None = None
+    roughness_mm: NonNegative | None = None
+    frames: Count | None = None
+    travel: Literal["encoder", "pictures"] | None = None
+    anomalies: Annotated[list[Anomaly], Meta(max_length=16)] = []
 
 
 class Tof(Wire, frozen=True):
@@ -92,7 +122,7 @@ class Tof(Wire, frozen=True):
 
 
 class SpectralRaw(Wire, frozen=True):
-    """Ten raw counts of the AS7341."""
+    """Ten raw counts of the AS7341. clear_halves: Clear in the first and second half of the measurement."""
 
     F1_415nm: Count
     F2_445nm: Count
@@ -104,10 +134,16 @@ class SpectralRaw(Wire, frozen=True):
     F8_680nm: Count
     Clear: Count
     NIR: Count
+    # --- ours
+    clear_halves: Annotated[list[Count], Meta(min_length=2, max_length=2)] | None = None
 
 
 class SpectralAnalysis(Wire, frozen=True):
-    """Indices of light. `fat_quality_index` is an estimate from lightness and scatter, not a fat content."""
+    """Indices of light. `fat_quality_index` is an estimate from lightness and scatter, not a fat content.
+
+    lightness, a_star, b_star: CIELAB estimate, D65, 10 degrees; delta_e: CIE 1976 difference from the colour of the
+    recipe's reference. haem_mm, yellow_mm: pigment per scattering, mmol/L at the scattering that the recipe assumes.
+    """
 
     freshness_index: Unit
     fat_quality_index: Unit
@@ -123,6 +159,19 @@ class SpectralAnalysis(Wire, frozen=True):
     gain: NonNegative | None = None
     integration_ms: NonNegative | None = None
     led_ma: NonNegative | None = None
+    lightness: float | None = None
+    lightness_u: NonNegative | None = None
+    a_star: float | None = None
+    a_star_u: NonNegative | None = None
+    b_star: float | None = None
+    b_star_u: NonNegative | None = None
+    delta_e: NonNegative | None = None
+    delta_e_u: NonNegative | None = None
+    haem_mm: float | None = None
+    haem_mm_u: NonNegative | None = None
+    methaem_fraction: Unit | None = None
+    yellow_mm: float | None = None
+    yellow_mm_u: NonNegative | None = None
 
 
 class Spectral(Wire, frozen=True):

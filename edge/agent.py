@@ -19,8 +19,16 @@ import structlog
 
 from contract.bounds import Severity
 from contract.codec import encode
-from contract.messages import CommandResult, DesiredConfiguration, Event, EventKind, ReportedConfiguration
+from contract.messages import (
+    CommandResult,
+    DesiredConfiguration,
+    Event,
+    EventKind,
+    ReportedConfiguration,
+    SamplingMode,
+)
 from contract.sample import Reason
+from drivers.frames import SpectralFrame, TofFrame
 from edge import calibration
 from edge.assemble import Assembler
 from edge.calibration import CalibrationError
@@ -30,7 +38,10 @@ from edge.errands import Errands
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
 from edge.notify import Notifier
-from edge.rows import Kind, Stamp, utc_from_ns
+from edge.onlooker import Onlooker
+from edge.page import LocalPage, open_page
+from edge.power import power_cycle
+from edge.rows import Kind, Row, Stamp, utc_from_ns
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.settings import Settings
 from edge.spool import Spool, SpoolLimits
@@ -91,6 +102,9 @@ class Agent:
             spectral_bus=None if self.world.spectral_bus is self.world.bus else self.world.spectral_bus,
             tof=self.world.tof,
             spectral=self.world.spectral,
+            power_cycle=None
+            if settings.power_command is None
+            else power_cycle(settings.power_command, self.world.bus.clock),
             clock=self.clock,
             rate_hz=settings.rate_hz,
             prepare=self._calibrate if self._calibrations is None else None,
@@ -105,6 +119,9 @@ class Agent:
             recipe=self.recipe,
             set_lot=self._set_lot,
             set_rate=self._set_rate,
+            mode=settings.mode,
+            modes=("free", "timed") if self.world.travel is None else ("free", "timed", "belt"),
+            set_mode=self._set_mode,
         )
         self.reporter = Reporter(
             identity=self.identity,
@@ -114,9 +131,21 @@ class Agent:
             uplink=self.uplink,
             recipe=self.recipe,
         )
+        self.onlooker = Onlooker(
+            identity=self.identity,
+            reporter=self.reporter,
+            spool=self.spool,
+            sampler=self.sampler,
+            uplink=self.uplink,
+            twin=self.twin,
+            folder=settings.state_dir,
+        )
+        self._page: LocalPage | None = None
         self._assembler: Assembler | None = None
         self._lot_id = self.twin.lot_id
-        self.sampler.rate_hz = self.twin.rate_hz
+        self.sampler.rate_hz, self.sampler.mode = self.twin.rate_hz, self.twin.mode
+        if self.world.travel is not None:
+            self.sampler.feed_with(travel=self.world.travel, meanwhile=self.world.meanwhile, taker=self)
         self.errands = Errands(
             self.world,
             in_bus=self.sampler.ask,
@@ -138,7 +167,7 @@ class Agent:
     async def run(self) -> None:
         """Measure and send until stopped. Raises what ended a part for good."""
         spool, uplink = self.spool, self.uplink
-        spool.on_commit = lambda rows: self._post(uplink.offer, rows)
+        spool.on_commit = lambda rows: self._post(self._committed, rows)
         spool.on_release = lambda: self._post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
@@ -150,6 +179,7 @@ class Agent:
             self._loop.add_signal_handler(name, self.stop)
         try:
             self.sampler.start()
+            self._page = await open_page(self.settings, self._page_state, self._loop.time)
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(uplink.run(), name="agent.uplink")
                 reporting = tasks.create_task(self._report_health(), name="agent.health")
@@ -166,6 +196,8 @@ class Agent:
                 await self.commands.close()
                 sending.cancel()
         finally:
+            if self._page is not None:
+                await self._page.close()
             self.sampler.stop(SAMPLER_STOP_S)
             spool.close()
         if self._failure is not None:
@@ -212,10 +244,29 @@ class Agent:
         self._append_event("calibration", self.clock.monotonic_ns(), data=data)
 
     def _on_measurement(self, measurement: Measurement) -> None:
-        assembler = self._assembler or self._begin_assembling()
-        assembler.lot_id = self._lot_id
+        assembler = self._assembling()
         assembler.take(measurement)
         self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
+
+    def picture(self, taken_ns: int, frame: TofFrame | None, travel_mm: float) -> bool:
+        """edge.feed.Taker."""
+        assembler = self._assembling()
+        wanted = assembler.belt.picture(taken_ns, frame, travel_mm)
+        self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
+        return wanted
+
+    def asked(self, travel_mm: float) -> None:
+        """edge.feed.Taker."""
+        self._assembling().belt.asked(travel_mm)
+
+    def light(self, taken_ns: int, frame: SpectralFrame | None, travel_mm: float, *, laser: bool) -> None:
+        """edge.feed.Taker."""
+        self._assembling().belt.light(taken_ns, frame, travel_mm, laser=laser)
+
+    def _assembling(self) -> Assembler:
+        assembler = self._assembler or self._begin_assembling()
+        assembler.lot_id = self._lot_id
+        return assembler
 
     def _begin_assembling(self) -> Assembler:
         assert self._calibrations is not None
@@ -229,6 +280,8 @@ class Agent:
             location=self.settings.location,
             on_trouble=self._on_trouble,
         )
+        if self.world.travel is not None:
+            assembler.belt.travel, assembler.belt.learn = self.world.travel.kind, self.world.travel.learn
         self.reporter.assembler = assembler.counters
         self.reporter.calibration_ids = assembler.calibration_ids
         self._post(self._introduce_soon)
@@ -284,6 +337,14 @@ class Agent:
         self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    def _committed(self, rows: list[Row]) -> None:
+        self.uplink.offer(rows)
+        self.onlooker.note(rows)
+
+    def _page_state(self) -> bytes:
+        now_ns = self.clock.monotonic_ns()
+        return self.onlooker.state(now_ns, self.clock.wall_ns(now_ns))
 
     async def _keep_watchdog(self) -> None:
         """Tell systemd that the loop turns, but only while the bus's thread does: a hung bus must end in a restart."""
@@ -357,6 +418,9 @@ class Agent:
 
     def _set_lot(self, lot_id: int) -> None:
         self._lot_id = lot_id
+
+    def _set_mode(self, mode: SamplingMode) -> None:
+        self.sampler.mode = mode
 
     def _set_rate(self, rate_hz: float) -> None:
         self.sampler.rate_hz = rate_hz

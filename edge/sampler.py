@@ -4,6 +4,10 @@ A tick that cannot be kept is counted and left out, never made up for: measureme
 are read one after the other and never at once. Whatever fails is a fault and never data: a frame that the driver
 doubts, a chip that does not answer, and one that says exactly the same thing again and again (drivers.life).
 
+Three modes: `timed` looks rate_hz times a second, `free` as often as the sensors can, `belt` reads every picture of the
+ranging chip with the belt's travel (edge.feed). In the first two the chip is paused while the spectrum is taken, so
+that its laser does not light the NIR channel; a rate too high for that says so with every measurement.
+
 The schedule runs on the bus's clock, so that a simulation may be faster than life; the moment of a measurement is
 taken from the agent's own.
 """
@@ -17,6 +21,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from contract.messages import SamplingMode
 from drivers.as7341 import As7341
 from drivers.bus import Bus, BusError
 from drivers.care import BusSpeed, Hook, care_for_spectral, care_for_tof
@@ -25,7 +30,11 @@ from drivers.frames import SpectralFrame, TofFrame
 from drivers.life import UNSTEADY_LOOKS, Ailment, Life, Rung
 from drivers.vl53l8ch import Vl53l8ch
 from edge.clock import EdgeClock
+from edge.feed import Feed, Meanwhile, Taker, pause, resume
+from edge.travel import Travel
 
+PAUSE_PERIOD_S = 0.5  # of the schedule; a shorter one leaves no time for a pause of the ranging chip
+IDLE_PERIODS = 1.5  # without a piece the spectral sensor is looked at so often: two failed looks within three periods
 WAIT_S = 0.25  # of life: longest sleep between two looks at the request to stop
 TOGETHER_S = 0.5  # from the ToF frame to the end of the spectrum, which takes 0.13 s where nothing is wrong
 
@@ -35,11 +44,15 @@ log = structlog.get_logger("sampler")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One look of both sensors; a frame is None while its sensor fails. taken_ns: the agent's monotonic time."""
+    """One look of both sensors; a frame is None while its sensor fails. taken_ns: the agent's monotonic time.
+
+    laser: the ranging chip's was on while the spectrum was taken.
+    """
 
     taken_ns: int
     tof: TofFrame | None
     spectral: SpectralFrame | None
+    laser: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +145,8 @@ class Sampler:
 
     spectral_bus: that of the spectral sensor when it has its own; both are on one clock and served by the one thread.
     power_cycle: switches the supply of both sensors off and on. prepare: runs first in that thread, with both sensors
-    started (a calibration). What it raises, and any defect, ends the thread and goes to on_failure. rate_hz may be
-    changed at any time.
+    started (a calibration). What it raises, and any defect, ends the thread and goes to on_failure. rate_hz and mode
+    may be changed at any time. feed: what the mode `belt` reads, made by `feed_with`; without one that mode is refused.
     """
 
     def __init__(
@@ -153,6 +166,9 @@ class Sampler:
     ) -> None:
         self.counters = SamplerCounters()
         self.rate_hz = rate_hz
+        self.mode: SamplingMode = "timed"
+        self.feed: Feed | None = None
+        self._chip = tof
         self._bus = bus
         self._clock = clock
         self._prepare = prepare
@@ -241,6 +257,12 @@ class Sampler:
         while not self._stopping.is_set():
             self._run_errands()
             now_ns = self._bus.clock.monotonic_ns()
+            if self.mode == "belt" and self.feed is not None:
+                self.step()
+                due_ns = self._bus.clock.monotonic_ns()
+                continue
+            if self.mode == "free":
+                due_ns = now_ns
             if now_ns < due_ns:
                 self._stopping_sleep((due_ns - now_ns) / 1e9)
                 continue
@@ -254,17 +276,44 @@ class Sampler:
     def _stopping_sleep(self, seconds: float) -> None:
         self._bus.clock.sleep(min(seconds, WAIT_S))
 
+    def feed_with(self, *, travel: Travel, meanwhile: Meanwhile | None, taker: Taker) -> None:
+        """Make the mode `belt` possible."""
+        self.feed = Feed(
+            self._chip,
+            self._tof,
+            self._spectral,
+            clock=self._bus.clock,
+            agent_clock=self._clock,
+            travel=travel,
+            meanwhile=meanwhile,
+            taker=taker,
+        )
+
+    def step(self) -> None:
+        """One picture of the belt, in the bus's thread."""
+        feed = self.feed
+        assert feed is not None
+        feed.step(IDLE_PERIODS / self.rate_hz)
+        self.counters.ticks, feed.pictures = self.counters.ticks + feed.pictures, 0
+        self.counters.missed_ticks, feed.missed = self.counters.missed_ticks + feed.missed, 0
+        self._count()
+        self._report(self._clock.monotonic_ns())
+
     def tick(self) -> None:
         """One look at both sensors, in the bus's thread: what is seen and what is wrong goes to the callbacks."""
         tof = self._tof.look()
         taken_ns = self._clock.monotonic_ns()  # now, because a look that brings a chip back may take seconds
+        wanted = tof is not None and (self.mode == "free" or self.rate_hz * PAUSE_PERIOD_S <= 1.0)
+        dark = wanted and pause(self._chip)
         spectral = self._spectral.look()
+        if wanted and not (dark and resume(self._chip)):
+            self._tof.look()  # it would not be paused, or not range on: begin to mend it now, not at the next tick
         if tof is not None and spectral is not None and spectral.captured_ns - tof.captured_ns > TOGETHER_S * 1e9:
             self.counters.apart += 1
             tof = None  # what lay there may have moved on
         self._count()
         self._report(taken_ns)
-        self._on_measurement(Measurement(taken_ns, tof, spectral))
+        self._on_measurement(Measurement(taken_ns, tof, spectral, laser=not dark))
 
     def _count(self) -> None:
         both = (self._tof.counters, self._spectral.counters)

@@ -9,20 +9,54 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.as7341 import As7341
-from drivers.bus import Bus, RealClock
+from drivers.bus import Bus, Clock, RealClock
 from drivers.registry import open_bus
 from drivers.steady import SteadyBus
 from drivers.vl53l8ch import Vl53l8ch
+from edge.feed import Meanwhile
 from edge.settings import Settings, SettingsError
+from edge.travel import CounterTravel, TimedTravel, Travel
 
 if TYPE_CHECKING:
+    from drivers.sim.conveyor import Encoder, Motion
     from drivers.sim.timeline import Player
 
 EMPTY_BELT, BLACK_CAP, WHITE_TILE, LINE = "empty belt", "black cap", "white tile", "line"
 TARGETS = (EMPTY_BELT, BLACK_CAP, WHITE_TILE, LINE)  # what a calibration asks to have under the sensors
+SIM_PITCH_MM = 220.0  # from piece to piece: at 200 mm/s 0.9 pieces a second, 40 mm of free belt between the longest
 TOF_BUS_HZ, SPECTRAL_BUS_HZ = 1_000_000, 400_000  # each chip's most: fast mode plus, and fast mode
 
 Show = Callable[[str], None]
+
+
+class WaitingOn:
+    """A bus whose driver waits on another clock; implements drivers.bus.Bus."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self.name = bus.name
+        self.clock = clock
+        self.lock = bus.lock
+        self.transfer = bus.transfer
+        self.close = bus.close
+
+
+class SimTravel:
+    """The simulated belt's wheel; implements edge.travel.Travel."""
+
+    kind = "encoder"
+
+    def __init__(self, encoder: "Encoder", clock: Clock) -> None:
+        self._encoder = encoder
+        self._clock = clock
+
+    def mm(self) -> float:
+        """What the wheel has counted."""
+        return self._encoder.count(self._clock.monotonic_ns() / 1e9) / self._encoder.pulses_per_mm
+
+    def learn(self, speed_mm_s: float) -> None:
+        """A wheel knows better."""
+
+
 Wrap = Callable[[Bus], Bus]
 
 
@@ -31,7 +65,8 @@ class World:
     """Both sensors and their buses, `bus` for the ranging one; where they share one, `spectral_bus` is the same.
 
     show: puts a target under the sensors; None where only a person can. white_reflectance: of the white tile that
-    `show` offers, 0 to 1. player: plays the faults that were asked for, in a simulation.
+    `show` offers, 0 to 1. player: plays the faults that were asked for, in a simulation. travel: of the belt.
+    meanwhile: what the spectral sensor waits on, so that pictures can be read while it measures.
     """
 
     bus: Bus
@@ -41,6 +76,8 @@ class World:
     show: Show | None = None
     white_reflectance: float = 0.98
     player: "Player | None" = None
+    travel: Travel | None = None
+    meanwhile: Meanwhile | None = None
 
     @property
     def buses(self) -> tuple[Bus, ...]:
@@ -72,7 +109,12 @@ def open_world(settings: Settings, *, wrap: Wrap = as_it_is, faults_at_once: boo
     spectral_number = settings.i2c_bus if settings.i2c_bus_spectral is None else settings.i2c_bus_spectral
     tof_bus = open_bus("linux", f"/dev/i2c-{tof_number}", clock)
     spectral_bus = tof_bus if spectral_number == tof_number else open_bus("linux", f"/dev/i2c-{spectral_number}", clock)
-    return _with_drivers(tof_bus, spectral_bus, wrap)
+    travel: Travel = (
+        TimedTravel(clock, settings.belt_mm_s)
+        if settings.travel == "pictures" or settings.encoder_file is None
+        else CounterTravel(settings.encoder_file, settings.encoder_pulses_per_mm)
+    )
+    return _with_drivers(tof_bus, spectral_bus, wrap, travel=travel)
 
 
 def _with_drivers(
@@ -83,11 +125,13 @@ def _with_drivers(
     show: Show | None = None,
     white_reflectance: float = 0.98,
     player: "Player | None" = None,
+    travel: Travel | None = None,
 ) -> World:
     tof_steady = SteadyBus(wrap(tof_bus))
     spectral_steady = tof_steady if spectral_bus is tof_bus else SteadyBus(wrap(spectral_bus))
-    drivers = Vl53l8ch(tof_steady), As7341(spectral_steady)
-    return World(tof_steady, spectral_steady, *drivers, show, white_reflectance, player)
+    meanwhile = Meanwhile(spectral_steady.clock)
+    drivers = Vl53l8ch(tof_steady), As7341(WaitingOn(spectral_steady, meanwhile))
+    return World(tof_steady, spectral_steady, *drivers, show, white_reflectance, player, travel, meanwhile)
 
 
 def _replayed(settings: Settings) -> World:
@@ -112,7 +156,7 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     from drivers.sim.vl53l8ch import SimVl53l8ch  # noqa: PLC0415
 
     clock = PacedClock(settings.speed)
-    scene = sim.Scene(settings.seed)
+    scene = sim.Scene(settings.seed, motion=_motion(settings))
     place = Installation(scene)
     tof_chip = SimVl53l8ch(clock, place, settings.seed)
     scene.laser = tof_chip
@@ -139,4 +183,16 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     def show(target: str) -> None:
         scene.stage = stages[target]
 
-    return _with_drivers(tof_bus, spectral_bus, wrap, show=show, white_reflectance=sim.TILE_REFLECTANCE, player=player)
+    travel: Travel = (
+        TimedTravel(clock, settings.belt_mm_s) if settings.travel == "pictures" else SimTravel(scene.encoder, clock)
+    )
+    return _with_drivers(
+        tof_bus, spectral_bus, wrap, show=show, white_reflectance=sim.TILE_REFLECTANCE, player=player, travel=travel
+    )
+
+
+def _motion(settings: Settings) -> "Motion":
+    """Stop and go where measurements are timed: the piece then lies still; an even run where the belt triggers them."""
+    from drivers.sim.conveyor import Continuous, Indexed  # noqa: PLC0415  # see above
+
+    return Continuous(settings.belt_mm_s, SIM_PITCH_MM) if settings.mode == "belt" else Indexed()

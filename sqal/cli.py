@@ -71,7 +71,12 @@ CLOUD = LazyGroup(
     "The server side.",
     {
         "ingest": Lazy("sqal.commands.ingest", "ingest", "Store what the devices send, raise alerts.", "cloud"),
+        "raw": Lazy("sqal.commands.raw", "raw", "Make samples of what measuring-only devices send.", "cloud"),
+        "calibrate": Lazy("sqal.commands.raw", "calibrate", "Calibrate a measuring-only device.", "cloud"),
         "serve": Lazy("sqal.commands.serve", "serve", "REST, WebSocket and the live page.", "cloud"),
+        "model": Lazy("sqal.commands.model", "model", "The register of models.", "cloud"),
+        "gage": Lazy("sqal.commands.gage", "gage", "How much of what differs is the measurement.", "cloud"),
+        "reanalyse": Lazy("sqal.commands.reanalyse", "reanalyse", "What another recipe would have said.", "cloud"),
         "recipe": Lazy("sqal.commands.recipe", "recipe", "What pieces are judged by.", "cloud"),
     },
 )

@@ -32,6 +32,9 @@ BEGIN
 END
 $$;
 
+-- Starts of devices without a clock, noted by the raw worker; calibrations are put there by `sqal cloud calibrate`.
+GRANT INSERT ON sqal_raw_boots, sqal_raw_calibrations TO sqal_ingest;
+
 -- What people decide: acknowledge and shelve alerts, register devices.
 GRANT UPDATE (is_acknowledged, acknowledged_at, acknowledged_by) ON sqal_alerts TO sqal_api;
 GRANT INSERT, UPDATE ON sqal_alert_state, sqal_devices TO sqal_api;

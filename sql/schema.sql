@@ -758,6 +758,80 @@ ALTER TABLE sqal_ml_models
 CREATE UNIQUE INDEX sqal_ml_models_version ON sqal_ml_models (model_name, model_type, version);
 CREATE UNIQUE INDEX sqal_ml_models_active ON sqal_ml_models (model_name, model_type) WHERE is_active;
 
+-- What a second analysis of a sample needs beside the matrices, and what the first one found beyond the customer's columns.
+
+ALTER TABLE sqal_sensor_samples
+    ADD COLUMN vl53l8ch_sigma_matrix SMALLINT[8][8],   -- the chip's standard deviation of each distance, 1/128 mm
+    ADD COLUMN as7341_clear_halves INTEGER[2],         -- Clear in the first and second half of the measurement
+    ADD COLUMN details JSONB;                          -- tof and spectral: extents, anomalies, colour, pigments
+
+CREATE OR REPLACE VIEW sqal_sensor_samples_json AS
+SELECT time, sample_id, device_id, lot_id,
+    to_jsonb(vl53l8ch_distance_matrix) AS vl53l8ch_distance_matrix,
+    to_jsonb(vl53l8ch_reflectance_matrix) AS vl53l8ch_reflectance_matrix,
+    to_jsonb(vl53l8ch_amplitude_matrix) AS vl53l8ch_amplitude_matrix,
+    vl53l8ch_volume_mm3, vl53l8ch_surface_uniformity, vl53l8ch_quality_score, vl53l8ch_grade,
+    jsonb_build_object(
+        'F1_415nm', as7341_channels[1], 'F2_445nm', as7341_channels[2], 'F3_480nm', as7341_channels[3],
+        'F4_515nm', as7341_channels[4], 'F5_555nm', as7341_channels[5], 'F6_590nm', as7341_channels[6],
+        'F7_630nm', as7341_channels[7], 'F8_680nm', as7341_channels[8], 'Clear', as7341_channels[9],
+        'NIR', as7341_channels[10]) AS as7341_channels,
+    as7341_freshness_index, as7341_fat_quality_index, as7341_oxidation_index, as7341_quality_score,
+    fusion_final_score, fusion_final_grade, fusion_is_compliant,
+    site_code, line, ingested_at, boot_id, seq, piece_id, origin, hist, schema_version, clock_state, clock_error_ms,
+    agent, recipe, calibration_tof, calibration_spectral, reasons, quality_flags,
+    to_jsonb(vl53l8ch_status_matrix) AS vl53l8ch_status_matrix,
+    to_jsonb(vl53l8ch_ambient_matrix) AS vl53l8ch_ambient_matrix,
+    vl53l8ch_avg_distance_mm, vl53l8ch_std_distance_mm, vl53l8ch_avg_reflectance, vl53l8ch_volume_mm3_u,
+    vl53l8ch_surface_uniformity_u, vl53l8ch_quality_score_u, vl53l8ch_mass_g, vl53l8ch_mass_g_u,
+    vl53l8ch_belt_distance_mm, as7341_ratio_red_nir, as7341_ratio_clear_nir, as7341_freshness_index_u,
+    as7341_fat_quality_index_u, as7341_oxidation_index_u, as7341_quality_score_u, as7341_gain, as7341_integration_ms,
+    as7341_led_ma, fusion_weight_tof, fusion_weight_spectral, fusion_confidence_level, fusion_final_score_u,
+    fusion_grade_probability, location, lot_abattage, eleveur, provenance, meta, cnh, firmware_version, temperature_c,
+    humidity_pct,
+    to_jsonb(vl53l8ch_sigma_matrix) AS vl53l8ch_sigma_matrix, as7341_clear_halves, details
+FROM sqal_sensor_samples;
+
+-- A figure of a sample by its short name, as charts and studies ask for it; NULL for a name that is none or a sample
+-- that lacks it.
+CREATE FUNCTION sqal_index_of(s sqal_sensor_samples, p_name TEXT) RETURNS DOUBLE PRECISION LANGUAGE SQL IMMUTABLE AS $$
+    SELECT CASE p_name
+        WHEN 'final_score' THEN s.fusion_final_score
+        WHEN 'volume_mm3' THEN s.vl53l8ch_volume_mm3
+        WHEN 'surface_uniformity' THEN s.vl53l8ch_surface_uniformity
+        WHEN 'tof_score' THEN s.vl53l8ch_quality_score
+        WHEN 'mass_g' THEN s.vl53l8ch_mass_g
+        WHEN 'belt_distance_mm' THEN s.vl53l8ch_belt_distance_mm
+        WHEN 'freshness_index' THEN s.as7341_freshness_index
+        WHEN 'fat_quality_index' THEN s.as7341_fat_quality_index
+        WHEN 'oxidation_index' THEN s.as7341_oxidation_index
+        WHEN 'spectral_score' THEN s.as7341_quality_score
+        ELSE COALESCE(s.details -> 'spectral' ->> p_name, s.details -> 'tof' ->> p_name)::FLOAT
+    END::FLOAT
+$$;
+
+-- Devices that only measure: what their raw messages are analysed with, and when each of their starts was.
+
+-- The newest calibration of a device is the one in use; older ones stay, samples cite them.
+CREATE TABLE sqal_raw_calibrations (
+    calibration_number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id VARCHAR(100) NOT NULL REFERENCES sqal_devices (device_id),
+    content JSONB NOT NULL,                   -- as `sqal edge calibrate` keeps it in its file
+    measured_at TIMESTAMPTZ NOT NULL,
+    stored_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+CREATE INDEX sqal_raw_calibrations_by_device ON sqal_raw_calibrations (device_id, calibration_number DESC);
+
+-- Wall time of the zero of a device's own clock, for each start of a device that does not know the time: what was
+-- found at its first message holds for all of them, so that a message analysed again has the same time.
+CREATE TABLE sqal_raw_boots (
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    zero_at TIMESTAMPTZ NOT NULL,
+    noted_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (device_id, boot_id)
+);
+
 -- Days as people at a site count them: its time zone, its shifts, and figures by day that add up what hours hold.
 
 CREATE TABLE sqal_sites (
@@ -1088,6 +1162,9 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (6, 'stats_period', 'core', '45f46a88ea26073defe4d36e5b8dc3191903777a473218e31e95462daf2a6918'),
     (7, 'sample_by_id', 'core', '8f97dff1f6a7026f4e9218d2c786ca887f1243d43867dae01cc10efd886c6f13'),
     (10, 'science', 'core', '65f11ad80f0eec9fd63bec296ccec95bdad9ef5e0c876dab72a8156a8a0767a7'),
+    (11, 'sample_details', 'core', '1eded399ee5fd675ed7954b18ccd65e95b9a59857434ce846d5a3a5bba9d7a13'),
+    (12, 'index_of', 'core', '90d303c10c3655e29e060eebcabf5d3ddeaab0d073a74c7d75e6b4e6c08a346e'),
+    (20, 'raw', 'core', '008a6031e1f22258ff32073dd5eb66ef2a8233c355b1d88e084c5a86a9eb3d89'),
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
     (31, 'alert_life', 'core', '1d7863986c9928529f171e0ba944ed6e0f9018ced321832e0b3d0138331f0a09'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),

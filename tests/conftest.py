@@ -20,4 +20,5 @@ pytest_plugins = [
     "tests.kit.fix_spool",
     "tests.kit.fix_pki",
     "tests.kit.fix_ledger",
+    "tests.kit.fix_closed",
 ]

@@ -7,6 +7,7 @@ not done in time is an alert.
 import csv
 import io
 import random
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -34,7 +35,7 @@ Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=500)]
 LogLimit = Annotated[int, QueryParameter(name="limit", ge=1, le=LOG_ROWS_MAX)]
 PassedFilter = Annotated[bool | None, QueryParameter(name="passed")]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$(?!\n)")]
-Figure = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,50}$(?!\n)")]
+FIGURE = re.compile(r"[a-z0-9_]{1,50}")
 # fmt: off
 LOG_COLUMNS = (
     "challenge_id", "taken_at", "device_id", "site_code", "line", "reference_id", "passed", "readings", "figure",
@@ -55,11 +56,16 @@ class NewReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reference piece: its id as engraved, its figures by name (`volume_mm3`, …), how often it must be shown."""
 
     reference_id: Id
-    figures: Annotated[dict[Figure, ExpectedFigure], msgspec.Meta(min_length=1, max_length=50)]
+    figures: Annotated[dict[str, ExpectedFigure], msgspec.Meta(min_length=1, max_length=50)]
     every_s: Annotated[float, msgspec.Meta(ge=600, le=366 * DAY_S)]
     valid_until: datetime
     site_code: SiteCode | None = None
     description: LongText = ""
+
+    def __post_init__(self) -> None:
+        for name in self.figures:
+            if FIGURE.fullmatch(name) is None:
+                raise ValueError(f"figures: {name[:50]!r} is no name such as volume_mm3")
 
 
 class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -236,7 +242,7 @@ class ChallengesController(Controller):
         *,
         data: JSONBody[Start],
     ) -> Started:
-        """Send the device the piece's figures; it measures and reports. Raises 400, 403, 404, 503."""
+        """Send the device the piece's figures; it measures and reports. Raises 400, 403, 404, 409, 503."""
         device = await store.row("api_device", device_id=data.device_id)
         if device is None or device["site_code"] is None:
             raise BadRequestError("device_id", f"no device {data.device_id!r} is registered at a site")

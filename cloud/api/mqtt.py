@@ -178,6 +178,8 @@ class _Session:
             return frame_text("error", self._clock.now(), error=reason, path="$.topics")
         try:
             if wanted - self._topics:
+                # a client that is still connecting would ask for them twice, and retained messages would come twice
+                await self._client.wait_connected()
                 await self._client.subscribe(*(Subscription(each) for each in sorted(wanted - self._topics)))
         except SubscribeRefusedError as error:
             return frame_text("error", self._clock.now(), error=str(error), path="$.topics")

@@ -67,5 +67,6 @@ class Channels:
         return found
 
     def _run(self, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        with psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(self._queries[name], values).fetchall()
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(self._queries[name], values).fetchall()

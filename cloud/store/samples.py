@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from contract.bounds import DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, STATUS_MAX
+from contract.bounds import DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, SIGMA_MAX, STATUS_MAX
 from contract.sample import Sample
 
 INT2_OID = 21
@@ -102,7 +102,18 @@ DERIVED = (
     Column("quality_flags", "text[]", "quality_flags"),
     Column("meta", "jsonb", "meta"),
     Column("cnh", "jsonb", "cnh"),
+    Column("vl53l8ch_sigma_matrix", "int2[]", "vl53l8ch.raw.sigma_matrix"),
+    Column("as7341_clear_halves", "int4[]", "as7341.raw.clear_halves"),
+    Column("details", "jsonb"),
 )
+# What the analysis knows beyond the columns, by the names of the contract; one document for both sensors.
+TOF_DETAILS = (
+    "footprint_mm2", "length_mm", "width_mm", "thickness_mm", "roughness_mm", "frames", "travel", "anomalies",
+)  # fmt: skip
+SPECTRAL_DETAILS = (
+    "lightness", "lightness_u", "a_star", "a_star_u", "b_star", "b_star_u", "delta_e", "delta_e_u", "haem_mm",
+    "haem_mm_u", "methaem_fraction", "yellow_mm", "yellow_mm_u",
+)  # fmt: skip
 COLUMNS = (Column("n", "int4"), *SCALARS, *DERIVED)
 TYPES = [column.type for column in COLUMNS]
 
@@ -110,15 +121,20 @@ Row = tuple[Any, ...]
 Matrix = list[list[int | None]]
 
 _scalars = attrgetter(*(column.path for column in SCALARS if column.path is not None))
-_channels = attrgetter(
-    "F1_415nm", "F2_445nm", "F3_480nm", "F4_515nm", "F5_555nm", "F6_590nm", "F7_630nm", "F8_680nm", "Clear", "NIR"
-)
+CHANNELS = (
+    "F1_415nm", "F2_445nm", "F3_480nm", "F4_515nm", "F5_555nm", "F6_590nm", "F7_630nm", "F8_680nm", "Clear", "NIR",
+)  # fmt: skip
+_channels = attrgetter(*CHANNELS)
+_tof_details = attrgetter(*TOF_DETAILS)
+_spectral_details = attrgetter(*SPECTRAL_DETAILS)
+_NO_TOF_DETAILS: tuple[Any, ...] = (*[None] * (len(TOF_DETAILS) - 1), [])
+_NO_SPECTRAL_DETAILS = (None,) * len(SPECTRAL_DETAILS)
 _json = msgspec.json.Encoder()
 
 # PostgreSQL's binary array: dimensions, has-nulls, element type, then (length, lower bound) for each dimension, then
 # every element with its length before it; -1 is null.
 _MATRIX_HEAD = struct.pack(">iiIiiii", 2, 1, INT2_OID, 8, 1, 8, 1)
-_CELL_MAX = max(DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, STATUS_MAX)
+_CELL_MAX = max(DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, STATUS_MAX, SIGMA_MAX)
 _CELLS: dict[int | None, bytes] = {value: struct.pack(">ih", 2, value) for value in range(_CELL_MAX + 1)}
 _CELLS[None] = struct.pack(">i", -1)
 _cell = _CELLS.__getitem__
@@ -144,6 +160,7 @@ class _Array:
 
 _FULL_MATRIX = _Array(_MATRIX_HEAD, "h", 64)
 _CHANNELS = _Array(struct.pack(">iiIii", 1, 0, INT4_OID, 10, 1), "i", 10)
+_HALVES = _Array(struct.pack(">iiIii", 1, 0, INT4_OID, 2, 1), "i", 2)
 _NO_TEXTS = struct.pack(">iiI", 0, 0, TEXT_OID)
 
 
@@ -158,7 +175,7 @@ class Place:
 
 def sample_row(n: int, sample: Sample, place: Place, flags: list[str]) -> Row:
     """Return the row of a sample as COPY takes it; `n` is its place in the batch, `flags` all its quality flags."""
-    tof = sample.vl53l8ch.raw
+    tof, more = sample.vl53l8ch.raw, details(sample)
     clock, calibration = sample.clock, sample.calibration
     return (
         n,
@@ -179,7 +196,25 @@ def sample_row(n: int, sample: Sample, place: Place, flags: list[str]) -> Row:
         texts(flags) if flags else _NO_TEXTS,
         None if sample.meta is None else jsonb(sample.meta),
         None if sample.cnh is None else jsonb(sample.cnh),
+        matrix(tof.sigma_matrix) if tof.sigma_matrix else None,
+        halves(sample.as7341.raw.clear_halves),
+        None if more is None else jsonb(more),
     )
+
+
+def details(sample: Sample) -> dict[str, dict[str, Any]] | None:
+    """What both analyses found beyond the columns, by sensor; None where that is nothing."""
+    tof, light = _tof_details(sample.vl53l8ch.analysis), _spectral_details(sample.as7341.analysis)
+    if tof == _NO_TOF_DETAILS and light == _NO_SPECTRAL_DETAILS:
+        return None
+    both = {"tof": zip(TOF_DETAILS, tof, strict=True), "spectral": zip(SPECTRAL_DETAILS, light, strict=True)}
+    found = {name: {key: value for key, value in pairs if value not in (None, [])} for name, pairs in both.items()}
+    return {name: values for name, values in found.items() if values}
+
+
+def halves(counts: list[int] | None) -> bytes | None:
+    """Encode two counts as a binary `integer[]`."""
+    return None if counts is None else _HALVES.encode(counts)
 
 
 def matrix(rows: Matrix) -> bytes:

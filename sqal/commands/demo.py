@@ -22,13 +22,13 @@ TEND_S = 0.25
 @click.command()
 @click.option("--sites", default=3, show_default=True, help="How many sites, each with one line and one device.")
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds a second.")
-@click.option("--rate-hz", default=1.0, show_default=True, help="Samples a simulated second and device.")
+@click.option("--rate-hz", type=float, help="Timed samples a simulated second and device, in place of one a piece.")
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where page and API are served."
 )
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder of its data.  [default: var/demo]")
 @click.option("--faults", help="What goes wrong on the last device: theatre (one after the other) or one of its acts.")
-def demo(*, sites: int, speed: float, rate_hz: float, port: int, data: Path | None, faults: str | None) -> None:
+def demo(*, sites: int, speed: float, rate_hz: float | None, port: int, data: Path | None, faults: str | None) -> None:
     """Run the whole line here: database, broker, ingest, server, and an agent a site on simulated sensors."""
     stopping = threading.Event()
     running = threading.Event()
@@ -43,7 +43,13 @@ def demo(*, sites: int, speed: float, rate_hz: float, port: int, data: Path | No
     signal.signal(signal.SIGTERM, stop)
     try:
         plan = Plan(
-            data=(data or default_data()).resolve(), port=port, sites=sites, speed=speed, rate_hz=rate_hz, faults=faults
+            data=(data or default_data()).resolve(),
+            port=port,
+            sites=sites,
+            speed=speed,
+            rate_hz=1.0 if rate_hz is None else rate_hz,
+            mode="belt" if rate_hz is None else "timed",
+            faults=faults,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

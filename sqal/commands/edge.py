@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import logging
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ import structlog
 
 from drivers.bus import BusError
 from drivers.errors import DriverError
+from edge.logs import configure_logs
 from edge.settings import Settings, SettingsError, load
 from edge.spool_errors import SpoolError
 
@@ -67,6 +68,10 @@ def _common(function: Function) -> Function:
 @click.option("--line", help="Production line.  [default: line1]")
 @click.option("--broker", help="host:port of the MQTT broker.  [default: 127.0.0.1:1883]")
 @click.option("--rate-hz", type=float, help="Measurements a (simulated) second.  [default: 1]")
+@click.option(
+    "--mode", type=click.Choice(["timed", "free", "belt"]), help="What a sample is made by.  [default: timed]"
+)
+@click.option("--belt-mm-s", type=float, help="Speed of the belt in mode belt without an encoder.  [default: 200]")
 @click.option("--lot", "lot_id", type=int, help="Lot that samples belong to until the twin says otherwise.")
 @click.option("--trust-clock/--ask-kernel", default=None, help="Believe the wall clock, or the kernel about it.")
 def run(config: Path | None, broker: str | None, **options: Any) -> None:
@@ -75,7 +80,7 @@ def run(config: Path | None, broker: str | None, **options: Any) -> None:
     Every option is also a key of the TOML file and, as SQAL_EDGE_…, of the environment.
     """
     settings = _settings(config, options | _host_and_port(broker))
-    _log_to_stderr()
+    limit = configure_logs(time.monotonic)
     from edge.agent import run_agent  # noqa: PLC0415  # numpy and drivers load only when they are needed
     from edge.calibration import CalibrationError  # noqa: PLC0415
 
@@ -87,6 +92,10 @@ def run(config: Path | None, broker: str | None, **options: Any) -> None:
         _give_up(str(error), COULD_NOT)
     except (OSError, sqlite3.Error) as error:
         _give_up(f"the state directory {settings.state_dir}: {error}", COULD_NOT)
+    finally:
+        left = limit.left()
+        if left:
+            structlog.get_logger("logs").info("logs.suppressed", **left)
 
 
 @edge.command()
@@ -231,16 +240,3 @@ def _host_and_port(broker: str | None) -> dict[str, Any]:
 def _give_up(sentence: str, status: int) -> NoReturn:
     click.echo(f"sqal edge: {sentence}", err=True)
     sys.exit(status)
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -4,6 +4,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.messages import SamplingMode
 from drivers.sim.timeline import names
 
 SITES_MAX = 99  # a site code has two characters; further sites are numbered
@@ -25,7 +26,8 @@ class Site:
 class Plan:
     """A demo: how many sites, how fast, where it listens and keeps its data.
 
-    speed: simulated seconds a second, above 0 to 100. rate_hz: samples a simulated second and device. faults: what goes
+    speed: simulated seconds a second, above 0 to 100. mode: `belt` gives one sample a piece, 0.9 a simulated second and
+    device; `timed` gives rate_hz of them, of pieces at rest. faults: what goes
     wrong on the last device while the others run on: a name of drivers.sim.timeline, None for nothing.
     """
 
@@ -34,6 +36,7 @@ class Plan:
     sites: int = 3
     speed: float = 1.0
     rate_hz: float = 1.0
+    mode: SamplingMode = "belt"
     faults: str | None = None
 
     def __post_init__(self) -> None:

@@ -19,7 +19,8 @@ CREATE TEMP TABLE IF NOT EXISTS stage_samples (
     clock_state text, clock_error_ms float8, calibration_tof text, calibration_spectral text,
     vl53l8ch_distance_matrix int2[], vl53l8ch_reflectance_matrix int2[], vl53l8ch_amplitude_matrix int2[],
     vl53l8ch_status_matrix int2[], vl53l8ch_ambient_matrix int2[], as7341_channels int4[], reasons jsonb,
-    quality_flags text[], meta jsonb, cnh jsonb
+    quality_flags text[], meta jsonb, cnh jsonb,
+    vl53l8ch_sigma_matrix int2[], as7341_clear_halves int4[], details jsonb
 ) ON COMMIT DELETE ROWS;
 
 -- name: copy_stage_samples
@@ -37,7 +38,7 @@ COPY stage_samples (
     provenance, firmware_version, temperature_c, humidity_pct, site_code, line, clock_state, clock_error_ms,
     calibration_tof, calibration_spectral, vl53l8ch_distance_matrix, vl53l8ch_reflectance_matrix,
     vl53l8ch_amplitude_matrix, vl53l8ch_status_matrix, vl53l8ch_ambient_matrix, as7341_channels, reasons,
-    quality_flags, meta, cnh
+    quality_flags, meta, cnh, vl53l8ch_sigma_matrix, as7341_clear_halves, details
 ) FROM STDIN (FORMAT BINARY);
 
 -- name: delete_renumbered
@@ -69,7 +70,7 @@ INSERT INTO sqal_sensor_samples (
     provenance, firmware_version, temperature_c, humidity_pct, site_code, line, clock_state, clock_error_ms,
     calibration_tof, calibration_spectral, vl53l8ch_distance_matrix, vl53l8ch_reflectance_matrix,
     vl53l8ch_amplitude_matrix, vl53l8ch_status_matrix, vl53l8ch_ambient_matrix, as7341_channels, reasons,
-    quality_flags, meta, cnh
+    quality_flags, meta, cnh, vl53l8ch_sigma_matrix, as7341_clear_halves, details
 )
 SELECT
     time, sample_id, device_id, known.lot_id, vl53l8ch_volume_mm3, vl53l8ch_surface_uniformity,
@@ -85,7 +86,7 @@ SELECT
     calibration_tof, calibration_spectral, vl53l8ch_distance_matrix, vl53l8ch_reflectance_matrix,
     vl53l8ch_amplitude_matrix, vl53l8ch_status_matrix, vl53l8ch_ambient_matrix, as7341_channels, reasons,
     CASE WHEN stage.lot_id IS NOT NULL AND known.lot_id IS NULL THEN quality_flags || ARRAY['unknown_lot'] ELSE quality_flags END,
-    meta, cnh
+    meta, cnh, vl53l8ch_sigma_matrix, as7341_clear_halves, details
 FROM stage_samples AS stage,
     LATERAL (SELECT (SELECT lots_gavage.id FROM lots_gavage WHERE lots_gavage.id = stage.lot_id) AS lot_id) AS known
 ON CONFLICT DO NOTHING
@@ -114,7 +115,7 @@ SELECT stage.n, COALESCE(bool_or(
             stored.clock_state, stored.clock_error_ms, stored.calibration_tof, stored.calibration_spectral,
             stored.vl53l8ch_distance_matrix, stored.vl53l8ch_reflectance_matrix, stored.vl53l8ch_amplitude_matrix,
             stored.vl53l8ch_status_matrix, stored.vl53l8ch_ambient_matrix, stored.as7341_channels, stored.reasons,
-            stored.meta, stored.cnh
+            stored.meta, stored.cnh, stored.vl53l8ch_sigma_matrix, stored.as7341_clear_halves, stored.details
         ) IS NOT DISTINCT FROM ROW(
             stage.time, stage.sample_id, stage.device_id, stage.vl53l8ch_volume_mm3::DECIMAL(10,2),
             stage.vl53l8ch_surface_uniformity::DECIMAL(5,4), stage.vl53l8ch_quality_score::DECIMAL(5,4),
@@ -136,7 +137,8 @@ SELECT stage.n, COALESCE(bool_or(
             stage.humidity_pct, stage.clock_state, stage.clock_error_ms, stage.calibration_tof,
             stage.calibration_spectral, stage.vl53l8ch_distance_matrix, stage.vl53l8ch_reflectance_matrix,
             stage.vl53l8ch_amplitude_matrix, stage.vl53l8ch_status_matrix, stage.vl53l8ch_ambient_matrix,
-            stage.as7341_channels, stage.reasons, stage.meta, stage.cnh
+            stage.as7341_channels, stage.reasons, stage.meta, stage.cnh,
+            stage.vl53l8ch_sigma_matrix, stage.as7341_clear_halves, stage.details
         )), FALSE) AS is_same
 FROM stage_samples AS stage
 LEFT JOIN LATERAL (

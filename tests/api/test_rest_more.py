@@ -13,13 +13,11 @@ import structlog
 from cloud.logs import blanked, configure_logs
 from cloud.settings import BrokerSettings, DatabaseSettings, Settings
 from sqal.commands.doctor import examine
-from tests.api.test_access import Closed, closed
 from tests.kit.fix_broker import OwnBroker
+from tests.kit.fix_closed import Closed
 from tests.kit.fix_database import Database
 from tests.kit.fix_serve import Serve, Served
 from tests.kit.rows import put, put_samples, sample_row
-
-__all__ = ["closed"]
 
 LETTER = """
 INSERT INTO sqal_dead_letters (digest, reason, detail, topic, payload, payload_bytes)

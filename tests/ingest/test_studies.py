@@ -208,5 +208,8 @@ async def test_a_test_is_asked_for_by_command(
     assert elsewhere.json()["errors"][0]["path"] == "reference_id"
     unknown = await line.http.post("/api/sqal/challenges/start", json={**wanted, "reference_id": "none"})
     assert unknown.status_code == 404
+    body = {"reference_id": "REF-8", "figures": {"a b": {"value": 1.0, "tolerance": 0.1}}, "every_s": 3600}
+    named = await line.http.post("/api/sqal/references", json={**body, "valid_until": "2030-01-01T00:00:00Z"})
+    assert named.status_code in (400, 403), "the demo's caller is an operator"
     due = (await line.get("challenges/due")).json()
     assert (due["overdue"], [each["device_id"] for each in due["due"]]) == (1, ["ESP32_LL_01"])

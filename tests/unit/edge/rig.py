@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from contract.messages import Event
+from contract.messages import Event, SamplingMode
 from contract.sample import Sample
 from drivers.as7341 import As7341
 from drivers.bus import VirtualClock
 from drivers.sim import scene as sim
 from drivers.sim.as7341 import SimAs7341
 from drivers.sim.bus import SimBus
+from drivers.sim.conveyor import Motion
 from drivers.sim.spoiled import Installation
+from drivers.sim.stock import Stock
 from drivers.sim.timeline import Player, Timeline
 from drivers.sim.troubles import Rig
 from drivers.sim.vl53l8ch import SimVl53l8ch
@@ -21,9 +23,12 @@ from drivers.steady import SteadyBus
 from drivers.vl53l8ch import Vl53l8ch
 from edge import calibration
 from edge.assemble import Assembler
+from edge.feed import Meanwhile
 from edge.identity import Identity
 from edge.rows import Kind, Stamp
 from edge.sampler import Measurement, Sampler, Trouble
+from edge.travel import TimedTravel, Travel
+from edge.world import SimTravel, WaitingOn
 from quality.recipe import DEFAULT_RECIPE
 
 PERIOD_S = 1.0
@@ -63,17 +68,23 @@ class Told:
 
 @dataclass
 class Device:
-    """A device on seed 3, calibrated; `play` puts a fault on it. Times are seconds of the bus clock."""
+    """A device on seed 3, calibrated; `play` puts a fault on it. Times are seconds of the bus clock.
+
+    motion: of the belt; with one that never stops use `run_belt`.
+    """
 
     stage: sim.Stage = sim.LINE
     bus_hz: int = 1_000_000
     power_hook: bool = False
+    motion: Motion | None = None
+    stock: Stock | None = None
+    travel_by: str = "encoder"
     seen: list[Seen] = field(default_factory=list[Seen])
     told: list[Told] = field(default_factory=list[Told])
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
-        self.world = sim.Scene(3)
+        self.world = sim.Scene(3, motion=self.motion, stock=self.stock)
         self.installation = Installation(self.world)
         self.bus = SimBus("i2c-1", self.clock, self.bus_hz)
         self.tof = SimVl53l8ch(self.clock, self.installation, 3)
@@ -83,7 +94,9 @@ class Device:
         self.rig = Rig((self.bus,), self.tof, self.spectral, self.installation, random.Random(5))  # noqa: S311
         steady = SteadyBus(self.bus)
         self.steady = steady
-        self.tof_driver, self.spectral_driver = Vl53l8ch(steady), As7341(steady)
+        self.world.laser = self.tof
+        self.meanwhile = Meanwhile(self.clock)
+        self.tof_driver, self.spectral_driver = Vl53l8ch(steady), As7341(WaitingOn(steady, self.meanwhile))
         self.began_s = 0.0
         self.switched = 0
         self.spool = ListSpool()
@@ -120,6 +133,12 @@ class Device:
             location=None,
             on_trouble=self._troubled,
         )
+        travel: Travel = SimTravel(self.world.encoder, self.clock)
+        if self.travel_by == "pictures":
+            travel = TimedTravel(self.clock, 180.0)
+        self.travel = travel
+        self.assembler.belt.travel, self.assembler.belt.learn = travel.kind, travel.learn
+        self.sampler.feed_with(travel=travel, meanwhile=self.meanwhile, taker=self.assembler.belt)
 
     def monotonic_ns(self) -> int:
         """The agent's time is the bus's."""
@@ -133,6 +152,13 @@ class Device:
             self.sampler.tick()
             took_s = (self.clock.monotonic_ns() - began_ns) / 1e9
             self.clock.sleep(max(0.0, PERIOD_S - took_s))
+
+    def run_belt(self, seconds: float, mode: SamplingMode = "belt") -> None:
+        """Take every picture of a running belt."""
+        end_ns = self.clock.monotonic_ns() + round(seconds * 1e9)
+        self.sampler.mode = mode
+        while self.clock.monotonic_ns() < end_ns:
+            self.sampler.step()
 
     def play(self, timeline: Timeline) -> Player:
         """From now on; what was seen and told before is forgotten."""

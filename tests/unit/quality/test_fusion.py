@@ -50,7 +50,7 @@ def test_the_score_is_sixty_to_forty_rounded_before_it_is_graded(tof_score: floa
 def test_a_good_piece_is_good_and_says_what_decided() -> None:
     result = verdict()
     assert result.final_grade == "A+"
-    assert result.recipe == "foie-gras@1"
+    assert result.recipe == "foie-gras@2"
     assert result.reasons[0].code == "grade"
     assert result.reasons[0].parameters == {"grade": "A+", "score": result.final_score, "limit": 0.9}
 
