@@ -23,13 +23,7 @@ Array = NDArray[np.float64]
 ADC_NOISE = 5e-5  # standard deviation over full scale (DS000718)
 QUANTISATION = 0.3  # counts
 TILE_U = 0.007  # unevenness of a white tile over the spectrum, of its own certificate
-<<<<<<< HEAD
-CHANNEL_U = (
-    0.016  # of F1 and NIR by their filters' centres, which no white tile tells; of the others the fit knows more
-)
-=======
 CHANNEL_U = 0.016  # of F1 and NIR by their filters' centres, which no white tile tells; the fit knows the others
->>>>>>> main
 LEVEL_U = 0.02  # brightness common to all channels: distance and tilt of the surface
 GAIN_RATIO_U = 0.05  # gain steps are good to 10 % (DS000718): white and sample at different gains
 SETTINGS_TOLERANCE = 1e-3
