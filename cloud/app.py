@@ -23,6 +23,7 @@ from litestar.types import ASGIApp
 
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
+from cloud.api.channels import ChannelsController
 from cloud.api.devices import DevicesController, sites
 from cloud.api.document import Described
 from cloud.api.export import Exports, export_samples
@@ -225,6 +226,7 @@ def _api() -> Router:
             SamplesController,
             StatsController,
             AlertsController,
+            ChannelsController,
             LotsController,
             login,
             login_by_link,

@@ -89,6 +89,7 @@ main = LazyGroup(
         "edge": Lazy("sqal.commands.edge", "edge", "The agent beside the line, and its sensors.", "edge"),
         "spool": Lazy("sqal.commands.spool", "spool", "Look into a device's spool.", "edge"),
         "cloud": Lazy("sqal.cli", "CLOUD", "Ingest and server.", "cloud"),
+        "channel": Lazy("sqal.commands.channel", "channel", "Who is told of alerts.", "cloud"),
         "user": Lazy("sqal.commands.user", "user", "Who may log in.", "cloud"),
         "token": Lazy("sqal.commands.token", "token", "What programs show to the API.", "cloud"),
         "doctor": Lazy("sqal.commands.doctor", "doctor", "Say in words what is wrong with a deployment.", "cloud"),

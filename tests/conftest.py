@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.kit.fix_database",
     "tests.kit.fix_messaging",
     "tests.kit.fix_ingest",
+    "tests.kit.fix_receivers",
     "tests.kit.fix_timescale",
     "tests.kit.fix_line",
     "tests.kit.fix_serve",
