@@ -77,9 +77,8 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
             queries = Queries(resource_path("sql") / "queries")
             relay = Relay(Hub(), SystemClock())
             static_dir = static_dir or tmp_path / "no-page"
-            app = create_app(
-                settings, queries, rng=random.Random(settings.api.port), static_dir=static_dir, relay=relay
-            )
+            chance = random.Random(settings.api.port)  # noqa: S311 - two servers of one test are two clients of a broker
+            app = create_app(settings, queries, rng=chance, static_dir=static_dir, relay=relay)
             server = server_of(app, host="127.0.0.1", port=settings.api.port)
             serving = asyncio.create_task(server.serve(), name="test.serve")
             while not server.started:
