@@ -122,7 +122,7 @@ async def main(peer: str) -> None:
     server = server_of(app, host="127.0.0.1", port=port)
     async with _samples(port, publish):
         serving = asyncio.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
             await asyncio.sleep(0.01)
         print(port, flush=True)
         await serving

@@ -57,7 +57,7 @@ class Viewer(asyncio.Protocol):
             del self._pending[:size]
 
     def _take(self, frame: bytearray) -> None:
-        if b'"payload"' not in frame[:200]:
+        if b'"sensor_data"' not in frame[:60] and VERDICT not in frame[:60]:
             return  # welcome, status, ping
         self.received += 1
         if VERDICT in frame[:60]:

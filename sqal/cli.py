@@ -93,6 +93,7 @@ main = LazyGroup(
         "user": Lazy("sqal.commands.user", "user", "Who may log in.", "cloud"),
         "token": Lazy("sqal.commands.token", "token", "What programs show to the API.", "cloud"),
         "doctor": Lazy("sqal.commands.doctor", "doctor", "Say in words what is wrong with a deployment.", "cloud"),
+        "device": Lazy("sqal.commands.device", "device", "A new device, and what it needs.", "cloud"),
         "pki": Lazy("sqal.commands.pki", "pki", "Certificates and access list of the broker.", "cloud"),
         "ledger": Lazy("sqal.commands.ledger", "ledger", "The ledger: keys, writer, verifier.", "cloud"),
         "certificate": Lazy("sqal.commands.certificate", "certificate", "Verify certificates of lots.", "cloud"),

@@ -6,6 +6,7 @@ answers of this run as the examples: they are real ones, shortened.
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ import httpx
 import psycopg
 
 import cloud.api.document
-from tests.api.test_matrix import ROUTES, filled
+from tests.api.test_matrix import MODEL, ROUTES, filled
 from tests.kit.fix_closed import World
 from tests.kit.fix_database import Database
 
 LIST_SHOWN = 1  # of a list that is no matrix
 TEXT_SHOWN = 600
 PASSWORD = "correct horse battery"
+THREE_DAYS = f"start_time={datetime.now(UTC) - timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"
 QUERIES = {
+    "GET /api/sqal/spc/capability": f"?lower=0.5&{THREE_DAYS}",
+    "GET /api/sqal/spc/chart": f"?{THREE_DAYS}",
     "GET /api/sqal/ledger/consistency": "?first=1&second=2",
     "GET /api/sqal/ledger/proof": "?index=0",
     "GET /api/sqal/dead-letters": "?reason=invalid",
@@ -35,6 +39,7 @@ LAST = {  # they end what others need
     "POST /api/sqal/logout",
     "POST /api/sqal/tokens/{token_id}/revoke",
     "POST /api/sqal/references/{reference_id}/retire",
+    "POST /api/sqal/models/{model_id}/retire",
 }
 FREE = {
     "donnees",
@@ -81,9 +86,13 @@ async def prepared(world: World, store: Database) -> dict[str, Any]:
     with psycopg.connect(store.dsn) as connection:
         row = connection.execute("SELECT MIN(dead_letter_id) FROM sqal_dead_letters").fetchone()
     assert row is not None
+    model = await world.closed.ask("admin", "POST", "/api/sqal/models", json=MODEL | {"version": "0"})
+    assert model.status_code == 201, model.text
     parent = {"parent_lot_id": world.foreign.lot_id}
     BODIES["POST /api/sqal/lots/{lot_id}/parents"] = parent
-    return {"name": "anne", "token_id": number, "dead_letter_id": row[0]} | vars(world.own)
+    return {"model_id": model.json()["model_id"], "name": "anne", "token_id": number, "dead_letter_id": row[0]} | vars(
+        world.own
+    )
 
 
 async def ask(world: World, route: str, names: dict[str, Any]) -> httpx.Response:

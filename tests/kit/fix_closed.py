@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ RECORDS = (
 LETTER = """INSERT INTO sqal_dead_letters (digest, reason, detail, topic, device_id, site_code, payload, payload_bytes)
     VALUES (sha256(convert_to(%(code)s, 'UTF8')), 'invalid', 'no sample', 'sqal/v1/' || %(code)s || '/line1/'
         || %(device)s || '/sample', %(device)s, %(code)s, '{}', 2)"""
+EARLIER = 9  # samples of each site two days ago
 ROLES = ("viewer", "operator", "admin")
 
 
@@ -138,6 +139,8 @@ async def _settle(closed: Closed, ledger: LedgerKit, code: str) -> Belongings:
     device, sample, animal = f"ESP32_{code}_01", f"sample-{code}", f"canard-{code}"
     rows = [sample_row(datetime.now(UTC), sample_id=sample, device_id=device, lot_id=row[0])]
     put_samples(ledger.dsn, rows)
+    past = datetime.now(UTC) - timedelta(days=2)
+    put_samples(ledger.dsn, [sample_row(past, 0.70 + n / 50, device_id=device) for n in range(EARLIER)])
     ledger.enqueue(rows)
     alert = {"device_id": device, "alert_type": "x", "severity": "info", "message": "m"}
     raised = await closed.ask("operator", "POST", "/api/sqal/alerts", json=alert)
