@@ -47,7 +47,7 @@ from contract.topics import DeviceTopic, TopicClass, device_topic, parse, subscr
 from messaging import Client, Delivery, MessagingError, SessionTakenOverError, StateChange, SubscribeRefusedError
 from messaging.values import Subscription
 from quality.errors import QualityError
-from quality.recipe import DEFAULT_RECIPE
+from quality.recipe import DEFAULT_RECIPE, Recipe
 
 log = structlog.get_logger("raw")
 
@@ -145,9 +145,10 @@ class RawWorker:
         self._on_phase = on_phase
         self._pairing: Pairing[Delivery] = Pairing()
         self._pending = Pending()
-        self._analyst = Analyst(DEFAULT_RECIPE, f"sqal-raw {version('sqal')}")
+        self._analyst = Analyst(f"sqal-raw {version('sqal')}")
         self._registry: Mapping[str, Place] = {}
         self._calibrations: Mapping[str, DeviceCalibrations | str] = {}
+        self._recipes: Mapping[str, Recipe] = {}
         self._in_hand: dict[store.Number, Job] = {}
         self._tasks: asyncio.TaskGroup
         self._delivering: set[asyncio.Task[None]] = set()
@@ -233,8 +234,9 @@ class RawWorker:
             if isinstance(found, str):
                 await self._give_up(job, refusal("no_calibration", None, found, job.topic, job.number[1:]))
                 continue
+            recipe = self._recipes.get(job.raw.device_id, DEFAULT_RECIPE)
             try:
-                message = await asyncio.to_thread(self._analyst.analyse, job.raw, job.place, found, moment)
+                message = await asyncio.to_thread(self._analyst.analyse, job.raw, job.place, found, recipe, moment)
             except QualityError as error:
                 detail = refusal("not_computable", f"$.{error.field}", error.reason, job.topic, job.number[1:])
                 await self._give_up(job, detail)
@@ -354,8 +356,7 @@ class RawWorker:
     async def _refresh(self) -> None:
         self._registry = await self._database.use(lambda c: read_registry(c, self._queries), self)
         self._calibrations = await self._database.use(lambda c: store.read_calibrations(c, self._queries), self)
-
-    # --- what the database tells us of itself
+        self._recipes = await self._database.use(lambda c: store.read_recipes(c, self._queries), self)
 
     def on_database(self, *, there: bool) -> None:
         """Come back to the broker once the database is there again."""

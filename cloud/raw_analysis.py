@@ -61,14 +61,15 @@ class _Light:
 class Analyst:
     """Makes samples and events of raw messages, device by device in order of arrival. agent: who analysed."""
 
-    def __init__(self, recipe: Recipe, agent: str) -> None:
-        self._recipe = recipe
+    def __init__(self, agent: str) -> None:
         self._agent = agent
         self._devices: OrderedDict[tuple[str, object], tuple[Pieces, list[str]]] = OrderedDict()
 
-    def analyse(self, raw: Raw, place: Place, found: DeviceCalibrations, moment: Moment) -> Sample | Event | None:
+    def analyse(
+        self, raw: Raw, place: Place, found: DeviceCalibrations, recipe: Recipe, moment: Moment
+    ) -> Sample | Event | None:
         """What `raw` is; None for an empty belt, a product that passes, or one already told of. Raises QualityError."""
-        tof = _tof_of(raw, found.tof, self._recipe)
+        tof = _tof_of(raw, found.tof, recipe)
         lit = _light_of(raw.as7341, found.spectral)
         light = spectrum.analyse_spectrum(
             lit.counts,
@@ -78,10 +79,10 @@ class Analyst:
             full_scale=lit.full_scale,
             saturated=bool(lit.counts.max() >= lit.full_scale),
             calibration=found.spectral,
-            recipe=self._recipe,
+            recipe=recipe,
             brightness_per_mm2=tof.brightness_per_mm2 if tof.product_present else None,
         )
-        verdict = fusion.fuse(tof, light, self._recipe)
+        verdict = fusion.fuse(tof, light, recipe)
         refusal = verdict.reason if isinstance(verdict, fusion.Ungraded) else None
         piece_id, tell = self._piece_of(raw, moment, tof, refusal)
         if isinstance(verdict, fusion.Ungraded):

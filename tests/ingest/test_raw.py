@@ -8,17 +8,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from cloud.database import Phase
 from cloud.raw import RawCounters, run_raw
 from cloud.raw_analysis import DeviceCalibrations
+from cloud.recipes import recipe_values
 from cloud.settings import Settings
 from cloud.store.queries import Queries
 from cloud.store.raw import put_calibration
 from cloud.store.session import close_quietly, open_session
 from contract.messages import Raw
 from contract.packed import Kind, RawPart, boot_id_of, pack, raw_of
+from quality.recipe import Recipe
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import SQL, RunningIngest, TestDevice, ingest_settings, rows, value
@@ -176,6 +180,32 @@ async def test_what_cannot_be_analysed_is_a_dead_letter_and_delays_nobody(
 
 def msgspec_replace(part: RawPart, **changes: Any) -> RawPart:
     return type(part)(**({name: getattr(part, name) for name in part.__dataclass_fields__} | changes))
+
+
+async def test_the_recipe_in_use_grades(
+    store: Database, mosquitto: OwnBroker, new_ingest: NewIngest, new_device: NewDevice, small: Small
+):
+    _, found, parts = small
+    settings = ingest_settings(store.dsn, mosquitto.port)
+    await calibrate(store.dsn, found)
+    values = recipe_values(Recipe(name="stricter", version=3))
+    with psycopg.connect(store.dsn) as connection:
+        connection.execute(
+            "INSERT INTO sqal_recipes (name, version, recipe_values, created_by, created_at)"
+            " VALUES ('stricter', 3, %s, 'test', now())",
+            [Jsonb(values)],
+        )
+        connection.execute(
+            "INSERT INTO sqal_recipe_activations (name, version, site_code, reason, activated_by, activated_at)"
+            " VALUES ('stricter', 3, 'LL', 'test', 'test', now())"
+        )
+    await new_ingest(settings)
+    device = await new_device(mosquitto.port)
+    async with working(settings) as worker:
+        for part in parts:
+            await device.send(pack(part, Kind.WHOLE), "raw")
+        await worker.until(lambda c: c.stored >= 6)
+    assert rows(store.dsn, "SELECT DISTINCT recipe FROM sqal_sensor_samples") == [("stricter@3",)]
 
 
 async def test_a_second_worker_waits_for_the_first(store: Database, mosquitto: OwnBroker):

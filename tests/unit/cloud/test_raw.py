@@ -74,12 +74,12 @@ def on_a_pi(look: Look, found: DeviceCalibrations) -> fusion.FusionResult | fusi
 def test_a_raw_message_becomes_the_sample_that_a_pi_makes(calibrated_device: tuple[SmallDevice, DeviceCalibrations]):
     """Every look of half a minute: refused for the same reason, or a score within what rounding to integers costs."""
     device, found = calibrated_device
-    analyst = Analyst(DEFAULT_RECIPE, "test")
+    analyst = Analyst("test")
     differences: list[float] = []
     for _ in range(30):
         look = device.look()
         raw = raw_of(unpack(pack(look.part, Kind.WHOLE)), PLACE.device_id)
-        expected, made = on_a_pi(look, found), analyst.analyse(raw, PLACE, found, moment(raw))
+        expected, made = on_a_pi(look, found), analyst.analyse(raw, PLACE, found, DEFAULT_RECIPE, moment(raw))
         if isinstance(expected, fusion.Ungraded):
             assert not isinstance(made, Sample)
             continue
@@ -95,11 +95,11 @@ def test_a_raw_message_becomes_the_sample_that_a_pi_makes(calibrated_device: tup
 
 def test_looks_at_one_piece_share_its_name(calibrated_device: tuple[SmallDevice, DeviceCalibrations]):
     device, found = calibrated_device
-    analyst = Analyst(DEFAULT_RECIPE, "test")
+    analyst = Analyst("test")
     names: list[str] = []
     for _ in range(20):
         raw = raw_of(device.look().part, PLACE.device_id)
-        made = analyst.analyse(raw, PLACE, found, moment(raw))
+        made = analyst.analyse(raw, PLACE, found, DEFAULT_RECIPE, moment(raw))
         if isinstance(made, Sample):
             assert made.piece_id is not None
             names.append(made.piece_id)
@@ -109,7 +109,7 @@ def test_looks_at_one_piece_share_its_name(calibrated_device: tuple[SmallDevice,
 
 def test_a_dead_lamp_is_told_once_a_piece_and_never_graded(calibrated_device: tuple[SmallDevice, DeviceCalibrations]):
     device, found = calibrated_device
-    analyst = Analyst(DEFAULT_RECIPE, "test")
+    analyst = Analyst("test")
     told: list[Event] = []
     for _ in range(20):
         raw = raw_of(device.look().part, PLACE.device_id)
@@ -117,7 +117,7 @@ def test_a_dead_lamp_is_told_once_a_piece_and_never_graded(calibrated_device: tu
         part = msgspec.structs.replace(
             raw.as7341, raw=msgspec.structs.replace(raw.as7341.raw, **dark), clear_halves=[1, 1]
         )
-        made = analyst.analyse(msgspec.structs.replace(raw, as7341=part), PLACE, found, moment(raw))
+        made = analyst.analyse(msgspec.structs.replace(raw, as7341=part), PLACE, found, DEFAULT_RECIPE, moment(raw))
         assert not isinstance(made, Sample)
         told += [made] if made is not None else []
     assert told
@@ -127,10 +127,10 @@ def test_a_dead_lamp_is_told_once_a_piece_and_never_graded(calibrated_device: tu
 
 def test_a_device_that_names_its_pieces_sends_one_of_each(calibrated_device: tuple[SmallDevice, DeviceCalibrations]):
     device, found = calibrated_device
-    analyst = Analyst(DEFAULT_RECIPE, "test")
+    analyst = Analyst("test")
     for _ in range(12):
         raw = msgspec.structs.replace(raw_of(device.look().part, PLACE.device_id), piece_id=f"T{device.seq}")
-        made = analyst.analyse(raw, PLACE, found, moment(raw))
+        made = analyst.analyse(raw, PLACE, found, DEFAULT_RECIPE, moment(raw))
         assert made is None or made.piece_id == raw.piece_id  # passing by is told too: no second look will come
         assert made is not None or _is_empty(raw, found)
 
