@@ -29,7 +29,7 @@ def test_tables_that_are_not_ours_are_damage_and_no_refusal_of_the_disk(
 def test_a_row_that_only_seems_to_wait_for_its_time_is_damage(
     new_spool: Callable[..., Spool], clock: HandClock
 ) -> None:
-    """One bit of a record's header turns `stamped` from 1 to 0: read only once it has a time, which no index tells of."""
+    """One bit of a record turns `stamped` from 1 to 0: a row is read once it has a time, which never comes."""
     first = new_spool()
     put(first, clock)
     put(first, clock)
