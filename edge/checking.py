@@ -52,7 +52,6 @@ class BackgroundCheck:
         if verdict == "ok":
             log.info("checking.done", file=self._path.name)
             return
-        durable_text(self._path.with_name(SUSPECT_NAME), verdict)
         self._damage = SpoolDamagedError(self._path, verdict)
         with suppress(SpoolClosedError):
             self._ask(self._end)
@@ -60,6 +59,12 @@ class BackgroundCheck:
     def _end(self) -> None:
         assert self._damage is not None
         raise self._damage
+
+
+def suspect(damage: SpoolDamagedError) -> None:
+    """Remember for the next start what is wrong, where the disk allows it; without that the next start looks anew."""
+    with suppress(OSError):
+        durable_text(damage.path.with_name(SUSPECT_NAME), damage.reason)
 
 
 def suspicion(path: Path) -> str | None:

@@ -27,7 +27,7 @@ import structlog
 from contract.codec import encode
 from contract.messages import Gap, SeqRange
 from edge import mending
-from edge.checking import BackgroundCheck
+from edge.checking import BackgroundCheck, suspect
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.files import lock
 from edge.reserve import Reserve
@@ -261,6 +261,8 @@ class Spool:
             self._fail_all(SpoolClosedError())
         except Exception as error:  # whatever ends this thread must end the agent, never leave it waiting
             log.critical("spool.failed", error=str(error))
+            if isinstance(error, SpoolDamagedError):
+                suspect(error)
             with self._wake:
                 self._closing = True
             self._fail_all(error)
@@ -365,6 +367,8 @@ class Spool:
             return _Pending(Batch(rows=self._gap_rows(gaps), drops=spans), [])
 
     def _trouble(self, error: sqlite3.Error) -> None:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise SpoolDamagedError(self._file.path, str(error)) from error  # asking again would change nothing
         if not self._refused:
             log.error("spool.refused", error=str(error), retry_s=RETRY_S)
         if "full" in str(error) and self._reserve.release():

@@ -209,7 +209,7 @@ class SpoolFile:
         self.torn = torn or (self._left_open and frames <= 0)
 
     def _count(self, connection: sqlite3.Connection) -> None:
-        self._tally = Tally(connection)
+        self._tally = Tally(connection, self.path)
         self._tally.go_on(connection, seconds=COUNT_S)
         self._read_boots(connection)
 
