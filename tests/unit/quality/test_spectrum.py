@@ -55,10 +55,10 @@ def test_pigments_come_back_from_a_clean_spectrum(mixture: dict[str, float]) -> 
     found = judge(reflectance(**mixture))
     relative = DEFAULT_RECIPE.spectral.scatter_reference_per_cm / mixture["scatter"]
     assert found.usable
-    # Oxygenation is not known: 0.25 beside its prior costs this much at most, and half as much within it.
+    # Oxygenation is not known: what lies beside its prior goes to both pigments, and is stated.
     off = abs(mixture["oxygenated"] - OXYGENATED)
-    assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.02 + 0.2 * off)
-    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.055 + 0.2 * off)
+    assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.03 + 0.25 * off)
+    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.06 + 0.3 * off)
     assert abs(found.methaem_fraction - mixture["met"]) < 2.0 * found.oxidation_index_u
     assert found.oxidation_index == pytest.approx(found.methaem_fraction, abs=1e-4)
 
