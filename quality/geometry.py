@@ -17,6 +17,7 @@ from quality.cover import RIM_STEP_FRAME, contrast_of, contrast_pull, inner_vari
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe
+from quality.robust import middle
 from quality.surface import Surface, judge_surface
 
 Array = NDArray[np.float64]
@@ -27,6 +28,7 @@ NOISE_PER_SIGMA = 0.6  # measured on an L8: temporal scatter is 0.31 to 0.92 of 
 DETECTION_SIGMAS = 3.5  # of three connected zones at once: by chance less than once in a hundred million frames
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
 BELT_ZONES_MIN = 8  # fewer free zones than these say nothing about the belt
+LEVEL_ZONES_MIN = 32  # zones at belt level, though next to raised ones, that must be half of the picture to count
 DENSITY_RELATIVE_U = 0.02
 SHAPE_RELATIVE_U = 0.0225  # of one body beside the mean of all shapes, and where the zones happen to fall on its rim
 SCORE_FLOOR = 0.05  # keeps relative uncertainties finite where a score is near 0
@@ -165,9 +167,13 @@ def _find_products(picture: _Picture, calibration: TofCalibration, recipe: Recip
     threshold = np.maximum(recipe.tof.height_min_mm, DETECTION_SIGMAS * picture.noise)
     raised = zones.zone_set(picture.height > threshold)
     free = zones.zone_mask(zones.ALL & ~zones.grown(raised)) & picture.measured
-    heights = np.sort(picture.height[free])
+    if int(np.count_nonzero(free)) < BELT_ZONES_MIN:
+        # Noise on a belt that rose lifts zones all over the picture; their neighbours then still are belt.
+        level = zones.zone_mask(zones.ALL & ~raised) & picture.measured
+        free = level if int(np.count_nonzero(level)) >= LEVEL_ZONES_MIN else free
+    heights = picture.height[free]
     if len(heights) >= BELT_ZONES_MIN:
-        shift = float(heights[len(heights) // 2])
+        shift = middle(heights)
         picture.tracked = True
         if abs(shift) > recipe.tof.belt_drift_max_mm:
             picture.flags.append("belt_shifted")
