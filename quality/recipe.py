@@ -118,7 +118,7 @@ class Recipe:
     """
 
     name: str = "foie-gras"
-    version: int = 2
+    version: int = 1
     weight_tof: float = 0.60
     weight_spectral: float = 0.40
     density_g_cm3: float = 0.947
@@ -140,7 +140,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """Return the name under which a sample cites this recipe, such as `foie-gras@2`."""
+        """Return the name under which a sample cites this recipe, such as `foie-gras@1`."""
         return f"{self.name}@{self.version}"
 
     @property
