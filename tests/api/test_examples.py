@@ -14,7 +14,7 @@ import httpx
 import psycopg
 
 import cloud.api.document
-from tests.api.test_matrix import MODEL, ROUTES, filled
+from tests.api.test_matrix import CHANNEL, MODEL, ROUTES, filled
 from tests.kit.fix_closed import World
 from tests.kit.fix_database import Database
 
@@ -88,11 +88,18 @@ async def prepared(world: World, store: Database) -> dict[str, Any]:
     assert row is not None
     model = await world.closed.ask("admin", "POST", "/api/sqal/models", json=MODEL | {"version": "0"})
     assert model.status_code == 201, model.text
+    await world.closed.ask("admin", "PUT", "/api/sqal/channels/panel", json=CHANNEL)
+    told = await world.closed.ask("admin", "POST", "/api/sqal/channels/panel/test")
+    assert told.status_code == 202, told.text
     parent = {"parent_lot_id": world.foreign.lot_id}
     BODIES["POST /api/sqal/lots/{lot_id}/parents"] = parent
-    return {"model_id": model.json()["model_id"], "name": "anne", "token_id": number, "dead_letter_id": row[0]} | vars(
-        world.own
-    )
+    return {
+        "notification_id": told.json()["notification_id"],
+        "model_id": model.json()["model_id"],
+        "name": "anne",
+        "token_id": number,
+        "dead_letter_id": row[0],
+    } | vars(world.own)
 
 
 async def ask(world: World, route: str, names: dict[str, Any]) -> httpx.Response:

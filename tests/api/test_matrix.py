@@ -50,6 +50,8 @@ GAGE = {
         for n, part in enumerate("ab") for m, who in enumerate("xy") for trial in range(2)
     ]
 }
+PANEL = {"name": "panel"}
+CHANNEL = {"kind": "mqtt", "target": "sqal/v1/LL/alarms"}
 ROUTES = {
     "GET /api/sqal/health": Who("viewer", "none"),
     "GET /api/sqal/dashboard/overview": Who("viewer", "own"),
@@ -142,6 +144,14 @@ ROUTES = {
     "GET /api/sqal/spc/capability": Who("viewer", "own", query="?lower=0.5"),
     "POST /api/sqal/spc/gage-rr": Who("viewer", "none", GAGE),
     "GET /api/sqal/reanalysis": Who("operator", "own", query=f"?recipe={DEFAULT_RECIPE.label}"),
+    "GET /api/sqal/alerts/{alert_id}/actions": Who("viewer", "target"),
+    "POST /api/sqal/alerts/{alert_id}/shelve": Who("operator", "target", {"reason": "r", "minutes": 10}),
+    "POST /api/sqal/alerts/{alert_id}/unshelve": Who("operator", "target"),
+    "GET /api/sqal/channels": Who("admin", "all"),
+    "PUT /api/sqal/channels/{name}": Who("admin", "all", CHANNEL, names=PANEL),
+    "POST /api/sqal/channels/{name}/test": Who("admin", "all", names=PANEL),
+    "GET /api/sqal/channels/log": Who("admin", "own"),
+    "GET /api/sqal/channels/log/{notification_id}": Who("admin", "all"),
     "GET /livez": Who("viewer", "public"),
     "GET /readyz": Who("viewer", "public"),
     "GET /metrics": Who("viewer", "none"),
@@ -171,7 +181,13 @@ async def use(closed: Closed, who: str | None, route: str, things: Belongings, *
     entry = ROUTES[route]
     method, path = route.split()
     names = (
-        {"name": "nobody", "token_id": 2**31 - 1, "dead_letter_id": 2**31 - 1, "model_id": 2**31 - 1}
+        {
+            "name": "nobody",
+            "token_id": 2**31 - 1,
+            "dead_letter_id": 2**31 - 1,
+            "model_id": 2**31 - 1,
+            "notification_id": 2**31 - 1,
+        }
         | vars(things)
         | entry.names
     )
