@@ -84,7 +84,7 @@ class Either:
         return bool(value(self.dsn, query, at, at))
 
 
-@pytest.fixture(params=["plain", "timescale"])
+@pytest.fixture(params=["plain", pytest.param("timescale", marks=pytest.mark.proof)])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Either:
     kind = request.param
     if kind == "plain":
