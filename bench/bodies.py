@@ -13,8 +13,8 @@ from drivers.sim.products import make_piece
 
 Array = NDArray[np.float64]
 
-TUNING = ("dome", "cap", "lobed", "loaf", "egg", "liver")
-REPORTING = ("bean", "pear", "slipper", "twin")
+TUNING = ("dome", "cap", "lobed", "loaf", "egg", "liver", "bean", "pear", "slipper", "twin")
+REPORTING = ("comma", "saddle", "cushion", "trefoil")
 HALF_MM = 110  # the map reaches this far
 RAYS = 4  # per zone and axis
 BELT_MM = 250.0
@@ -131,8 +131,42 @@ def _twin(x: Array, y: Array, rng: np.random.Generator) -> Array:
     return np.maximum(np.maximum(lobes[0], lobes[1]), saddle)
 
 
-_SHAPES = {"dome": _dome, "cap": _cap, "loaf": _loaf, "egg": _egg, "lobed": _lobed, "bean": _bean, "pear": _pear,
-           "slipper": _slipper, "twin": _twin}  # fmt: skip
+def _comma(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Thick head and a tail that turns aside and thins out."""
+    turn = rng.uniform(0.2, 0.5)
+    spine = y - turn * np.clip(x, 0.0, None) ** 2
+    width = np.where(x < 0.0, np.sqrt(np.maximum(0.0, 1.0 - x * x)), np.clip(1.0 - x, 0.0, 1.0) ** 0.6)
+    return np.sqrt(np.maximum(0.0, width**2 - spine**2)) * np.where(x > 0.0, 1.0 - 0.3 * np.abs(x), 1.0)
+
+
+def _saddle(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Higher at both ends than in the middle."""
+    sag = rng.uniform(0.1, 0.3)
+    return np.sqrt(np.maximum(0.0, 1.0 - x * x - y * y)) * (1.0 - sag * np.exp(-((x / 0.45) ** 2)))
+
+
+def _cushion(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Rectangular with round corners, domed on top, its rim at a tenth to a third of its height."""
+    inside = np.maximum(0.0, 1.0 - np.abs(x) ** 4 - np.abs(y) ** 4)
+    rim = rng.uniform(0.1, 0.3)
+    return (inside > 0.0) * (rim * inside**0.25 + (1.0 - rim) * inside**0.7)
+
+
+def _trefoil(x: Array, y: Array, rng: np.random.Generator) -> Array:
+    """Three lobes around the middle, of different size."""
+    start = rng.uniform(0.0, 2.0 * np.pi)
+    height = np.zeros_like(x)
+    for lobe, size in enumerate((0.72, 0.64, 0.58)):
+        angle = start + 2.0 * np.pi * lobe / 3.0
+        beside = (x - 0.34 * np.cos(angle)) ** 2 + (y - 0.34 * np.sin(angle)) ** 2
+        height += np.maximum(0.0, size**2 - beside) ** 1.5
+    return np.cbrt(height) / 0.72
+
+
+_SHAPES = {
+    "dome": _dome, "cap": _cap, "loaf": _loaf, "egg": _egg, "lobed": _lobed, "bean": _bean, "pear": _pear,
+    "slipper": _slipper, "twin": _twin, "comma": _comma, "saddle": _saddle, "cushion": _cushion, "trefoil": _trefoil,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,11 @@ def rig(folder: Path) -> Generator[Rig]:
 class Ingester:
     """`sqal cloud ingest` in a process of its own."""
 
-    def __init__(self, rig: Rig) -> None:
-        """Start it; `wait_ready` waits until it stores."""
+    def __init__(self, rig: Rig, *, quota_hz: int = 1_000_000) -> None:
+        """Start it; `wait_ready` waits until it stores. quota_hz: of a device, by default one stands for thousands."""
         environment = {key: text for key, text in os.environ.items() if not key.startswith(("SQAL_", "DATABASE_URL"))}
         environment |= {"SQAL_DATABASE_URL": rig.dsn, "SQAL_BROKER_PORT": str(rig.broker_port)}
-        environment["SQAL_INGEST_DEVICE_RATE_MAX_HZ"] = "1000000"  # one device here stands for thousands
+        environment["SQAL_INGEST_DEVICE_RATE_MAX_HZ"] = str(quota_hz)
         self._log = (rig.folder / "ingest.log").open("ab")
         self._rig = rig
         command = [sys.executable, "-m", "sqal", "cloud", "ingest"]

@@ -1,9 +1,9 @@
 """Products of known pigments under a spectral sensor, for figures of accuracy.
 
 Two sets, with seeds of their own. `tuning` draws pigments over the ranges of a plant, half of them independent of each
-other, half correlated with the scattering. `reporting` draws them from three populations that overlap (pale, yellow and
-bruised pieces), in each of which pigments and scattering hang together in another way. Chips differ as those of one reel:
-filters shifted by up to 5 nm.
+other, half correlated with the scattering. `reporting` draws them from three populations that overlap (pale, yellow
+and bruised pieces), in each of which pigments and scattering hang together in another way. Chips differ as those of
+one reel: filters shifted by up to 5 nm.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,17 @@ DARK_COUNTS = 3.0
 SHOT, READ = 0.05, 0.95  # variance per count; counts
 LEVEL_SPREAD = 0.02  # brightness common to all channels: distance and tilt
 WHITE_REFLECTANCE = 0.95
+TILE_LEVEL_U, TILE_CHANNEL_U = 0.01, 0.005  # of a white tile beside its certificate, as a whole and over the spectrum
+POPULATIONS = ((0.005, 0.2, 7.0, 21.0), (0.009, 0.35, 18.0, 17.0), (0.02, 0.6, 9.0, 14.0))  # pale, yellow, bruised
 
 
 @dataclass(frozen=True)
 class Chip:
-    """Responses of ten channels over WAVELENGTHS_NM under the lamp, and the counts of the white tile."""
+    """Responses of ten channels over WAVELENGTHS_NM under the lamp, and what the white tile gave: counts and light."""
 
     responses: Array
     white_counts: Array
+    white_light: Array
 
     @cached_property
     def calibration(self) -> SpectralCalibration:
@@ -60,14 +63,15 @@ class Product:
 
 
 def make_chip(rng: np.random.Generator, *, shift_nm: float) -> Chip:
-    """A chip whose filter centres lie up to shift_nm beside the typical ones."""
+    """A chip whose filter centres lie up to shift_nm beside the typical ones, and its white tile; 0: both ideal."""
     centres = np.array((*CENTRES_NM, NIR_NM)) + rng.uniform(-shift_nm, shift_nm, 9)
     widths = np.array((*WIDTHS_NM, NIR_WIDTH_NM))
     bells = np.exp(-4.0 * np.log(2.0) * ((WAVELENGTHS_NM - centres[:, None]) / widths[:, None]) ** 2)
     clear = np.where((WAVELENGTHS_NM > 400.0) & (WAVELENGTHS_NM < 720.0), 1.0, 0.05)
     responses = np.vstack([bells[:8], clear[None, :] * 0.25, bells[8:]]) * lamp()
-    white = responses.sum(axis=1) * WHITE_REFLECTANCE
-    return Chip(responses, np.rint(white / white[8] * WHITE_COUNTS + DARK_COUNTS))
+    tile = 1.0 + TILE_LEVEL_U * rng.standard_normal() + TILE_CHANNEL_U * rng.standard_normal(10)
+    white = responses.sum(axis=1) * WHITE_REFLECTANCE * (tile if shift_nm > 0.0 else 1.0)
+    return Chip(responses, np.rint(white / white[8] * WHITE_COUNTS + DARK_COUNTS), white)
 
 
 def tuning(rng: np.random.Generator) -> Product:
@@ -96,9 +100,9 @@ def _correlated(rng: np.random.Generator) -> Product:
 
 
 def reporting(rng: np.random.Generator) -> Product:
-    """A pale, a yellow or a bruised piece: medians and spreads of each population, and how its members vary together."""
+    """A pale, a yellow or a bruised piece: medians and spreads of each kind, and how its members vary together."""
     kind = rng.choice(3, p=(0.5, 0.3, 0.2))
-    blood, oxidised, carotene, scatter = ((0.005, 0.2, 7.0, 21.0), (0.009, 0.35, 18.0, 17.0), (0.02, 0.6, 9.0, 14.0))[kind]
+    blood, oxidised, carotene, scatter = POPULATIONS[kind]
     common = rng.standard_normal()  # what moves everything of one animal
     return _product(
         blood=float(np.clip(blood * np.exp(0.4 * rng.standard_normal() + 0.2 * common), 0.0015, 0.04)),
@@ -126,7 +130,7 @@ def counts_of(
     product: Product, chip: Chip, rng: np.random.Generator | None
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """Ten counts and the two Clear readings of one measurement; without rng, exact."""
-    light = (chip.responses * product.spectrum).sum(axis=1) / (chip.responses.sum(axis=1) * WHITE_REFLECTANCE)
+    light = (chip.responses * product.spectrum).sum(axis=1) / chip.white_light
     level = 1.0 if rng is None else 1.0 + LEVEL_SPREAD * float(rng.standard_normal())
     counts = light * (chip.white_counts - DARK_COUNTS) * level + DARK_COUNTS
     if rng is not None:

@@ -22,6 +22,7 @@ user sqal-serve
 topic read {root}/#
 topic write {root}/+/+/+/sample
 topic write {root}/+/+/+/event
+topic write {root}/+/+/+/raw
 topic write {root}/+/+/+/cfg/desired
 topic write {root}/+/+/+/cmd/#
 """

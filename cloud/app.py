@@ -19,12 +19,13 @@ from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
+from cloud.api.channels import ChannelsController
 from cloud.api.devices import DevicesController, sites
+from cloud.api.document import Described
 from cloud.api.export import Exports, export_samples
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
@@ -40,6 +41,7 @@ from cloud.api.samples import SamplesController
 from cloud.api.science import science
 from cloud.api.sensors import sensors
 from cloud.api.stats import StatsController
+from cloud.api.strict import StrictRequest
 from cloud.api.traceability import traceability
 from cloud.api.users import (
     add_token,
@@ -55,7 +57,7 @@ from cloud.api.users import (
     tokens,
     users,
 )
-from cloud.api.watching import livez, metrics, offer_all, readyz, tag_answers
+from cloud.api.watching import allow_exactly, livez, metrics, offer_all, readyz, tag_answers
 from cloud.clock import Clock, SystemClock
 from cloud.gateway import Gateway
 from cloud.hub import Hub
@@ -143,6 +145,8 @@ def create_app(
         }
         | {"rights": Provide(provide_rights, sync_to_thread=False)},
         guards=[authorize],
+        middleware=[allow_exactly],
+        request_class=StrictRequest,
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
         cors_config=CORSConfig(allow_origins=settings.api.origins, allow_methods=["GET", "POST", "PATCH", "PUT"]),
@@ -151,7 +155,7 @@ def create_app(
             version=version("sqal"),
             description="Inline quality control of foie gras: devices, samples, statistics, alerts, lots.",
             path="/schema",
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[Described()],
             use_handler_docstrings=True,
         ),
         request_max_body_size=BODY_BYTES_MAX,
@@ -222,6 +226,7 @@ def _api() -> Router:
             SamplesController,
             StatsController,
             AlertsController,
+            ChannelsController,
             LotsController,
             login,
             login_by_link,

@@ -29,6 +29,8 @@ from cloud.broker import inbound_client, outbound_client, subscriptions
 from cloud.commit import Message, Refused, Rules, Settled, Stored, commit
 from cloud.counters import IngestCounters
 from cloud.database import Database, IngestStoppedError, OnPhase, Phase, ShardLostError, Work, become_active
+from cloud.duties import Duties
+from cloud.ingest_metrics import Gauges, serve_metrics
 from cloud.judge import Refusal, SampleFact, address_of, judge
 from cloud.publish import Publisher
 from cloud.quota import Quota
@@ -39,7 +41,7 @@ from cloud.store.samples import Place
 from cloud.store.session import Connection, read_registry
 from cloud.watch import WATCH_S, watch_studies
 from contract import TopicError
-from messaging import Delivery, MessagingError, SessionTakenOverError, StateChange, SubscribeRefusedError
+from messaging import Delivery, SessionTakenOverError, StateChange, SubscribeRefusedError
 
 __all__ = ["IngestCounters", "IngestStoppedError", "Ingester", "Phase", "run_ingest"]
 
@@ -48,8 +50,7 @@ log = structlog.get_logger("ingest")
 BATCHES_AHEAD = 1  # judged while the one before is being committed
 REFRESH_S = 2.0  # the registry; by it a lost session, and with it a lost lock, is noticed without any traffic
 TRIM_S = 600.0  # dead letters
-DRAIN_S = 4.0  # to commit what is in hand after the wish to stop
-OUTBOX_ROWS = 100
+DRAIN_S = 3.0  # to commit what is in hand after the wish to stop; goodbye and close come to 1.5 s more
 
 Result = TypeVar("Result")
 
@@ -86,12 +87,31 @@ async def run_ingest(
     queries = Queries(sql / "queries")
     rules = Rules(queries=queries, language=settings.ingest.language, now=now, new_id=uuid.uuid4)
     totals = counters if counters is not None else IngestCounters()
+    active: list[Ingester] = []
+    gauges: Gauges = lambda: active[0].gauges() if active else {"active": 0.0, "storing": 0.0}  # noqa: E731
+    async with serve_metrics(settings.ingest.metrics_port, totals, gauges):
+        await _take_turns(settings, rules, stop, rng=rng, on_phase=on_phase, totals=totals, active=active)
+
+
+async def _take_turns(
+    settings: Settings,
+    rules: Rules,
+    stop: asyncio.Event,
+    *,
+    rng: random.Random,
+    on_phase: OnPhase,
+    totals: IngestCounters,
+    active: "list[Ingester]",
+) -> None:
+    """Stand by, be the active one (then in `active`), and again until `stop`."""
+    queries = rules.queries
     while not stop.is_set():
         connection = await _until(stop, become_active(settings, queries, rng, on_phase))
         if connection is None:
             return
         database = Database(settings, queries, connection, rng=rng, totals=totals)
         ingester = Ingester(settings, rules, database, rng=rng, counters=totals, on_phase=on_phase)
+        active.append(ingester)
         try:
             await ingester.run(stop)
         except* (ShardLostError, SessionTakenOverError) as lost:
@@ -99,6 +119,7 @@ async def run_ingest(
         except* (SubscribeRefusedError, IngestStoppedError) as refused:
             raise IngestStoppedError("; ".join(sorted({str(each) for each in refused.exceptions}))) from refused
         finally:
+            active.clear()
             await database.close()
 
 
@@ -126,12 +147,11 @@ class Ingester:
         self._is_database_there = True
         self._is_subscribed = False
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_AHEAD)
-        self._outbox_filled = asyncio.Event()
-        self._outbox_filled.set()  # what an earlier run left behind
         session = uuid.uuid4()
         self._inbound = inbound_client(settings, rng=rng, on_state=self._on_state)
-        self._outbound = outbound_client(settings, rng=rng, session=session, on_state=self._on_state)
+        self._outbound = outbound_client(settings, rng=rng, session=session, on_state=self._on_outbound)
         self._publisher = Publisher(self._outbound, settings=settings, session=session, now=rules.now)
+        self._duties = Duties(settings, rules, self._outbound, self._use, registry=lambda: self._registry, rng=rng)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then commit what is in hand and say goodbye."""
@@ -144,10 +164,11 @@ class Ingester:
                 others = [
                     tasks.create_task(self._subscribe(), name="ingest.subscribe"),
                     tasks.create_task(self._write_forever(), name="ingest.write"),
-                    tasks.create_task(self._publish_outbox_forever(), name="ingest.outbox"),
                     tasks.create_task(self._keep_house_forever(), name="ingest.house"),
                     tasks.create_task(self._publisher.keep_host_state(), name="ingest.host"),
                 ]
+                for name, duty in self._duties.tasks().items():
+                    others.append(tasks.create_task(duty, name=f"ingest.{name}"))
                 await stop.wait()
                 collector.cancel()
                 await self._drain()
@@ -215,7 +236,7 @@ class Ingester:
         self._count(settled, loop.time() - began_s)
         self._counters.receipts_unsent_total += await self._publisher.tell(settled)
         self._inbound.ack(*batch.deliveries)
-        self._outbox_filled.set()
+        self._duties.announcer.wake()
 
     async def _commit(self, connection: Connection, messages: Sequence[Message]) -> list[Settled]:
         """A device may have been registered a moment ago: strangers are judged again with a fresh registry."""
@@ -227,26 +248,6 @@ class Ingester:
             ]
         return await commit(connection, self._rules, messages)
 
-    async def _publish_outbox_forever(self) -> None:
-        while True:
-            await self._outbox_filled.wait()
-            self._outbox_filled.clear()
-            while waiting := await self._use(
-                lambda connection: outbox.waiting(connection, self._rules.queries, limit=OUTBOX_ROWS)
-            ):
-                try:
-                    await self._outbound.wait_connected()
-                    answers = [
-                        await self._outbound.submit(each.topic, each.payload, retain=each.retain) for each in waiting
-                    ]
-                    await asyncio.gather(*answers)
-                except MessagingError as error:
-                    log.warning("alarms wait for the broker", waiting=len(waiting), why=str(error))
-                    await asyncio.sleep(REFRESH_S)
-                    continue
-                done = [each.outbox_id for each in waiting]
-                await self._use(lambda connection, done=done: outbox.remove(connection, self._rules.queries, done))
-
     async def _keep_house_forever(self) -> None:
         limits = self._settings.ingest
         loop = asyncio.get_running_loop()
@@ -256,7 +257,7 @@ class Ingester:
             if loop.time() >= watch_at:
                 watch_at = loop.time() + WATCH_S
                 await self._use(lambda connection: watch_studies(connection, self._rules, limits.sites))
-            self._outbox_filled.set()  # what the API left there: recipes activated, alerts raised by hand
+            self._duties.announcer.wake()  # what the API left there: recipes activated, alerts raised by hand
             if loop.time() >= trim_at:
                 trim_at = loop.time() + TRIM_S
                 trimmed = await self._use(
@@ -301,18 +302,48 @@ class Ingester:
     def _on_state(self, _change: StateChange) -> None:
         self._say_state()
 
+    def _on_outbound(self, change: StateChange) -> None:
+        self._say_state()
+        if change.connected:
+            self._duties.announcer.on_connected()
+
+    @property
+    def _is_storing(self) -> bool:
+        return self._is_database_there and self._is_subscribed and self._inbound.connected
+
     def _say_state(self) -> None:
-        self._publisher.set_online(online=self._is_database_there and self._is_subscribed and self._inbound.connected)
+        self._publisher.set_online(online=self._is_storing)
+
+    def gauges(self) -> dict[str, float]:
+        """What is held and how things stand, by name, for whoever watches."""
+        return {
+            "active": 1.0,
+            "database_connected": self._is_database_there,
+            "broker_connected": self._inbound.connected,
+            "storing": self._is_storing,
+            "held_messages": self._inbound.held,
+            "queued_batches": self._queue.qsize(),
+            "lag_seconds": self._counters.lag_seconds_last,
+            **self._duties.gauges(),
+        }
+
+    def _note_lag(self, settled: Sequence[Settled]) -> None:
+        """The quickest live sample of each site: one that is late with all of them is late because of us."""
+        newest: dict[str, datetime] = {}
+        for each in settled:
+            if isinstance(each, Stored) and isinstance(each.fact, SampleFact) and not each.fact.sample.hist:
+                site = each.fact.place.site_code
+                newest[site] = max(newest.get(site, each.fact.sample.timestamp), each.fact.sample.timestamp)
+        now, now_s = self._rules.now(), asyncio.get_running_loop().time()
+        for site, at in newest.items():
+            lag_s = max(0.0, (now - at).total_seconds())
+            self._counters.lag_seconds_last = lag_s
+            self._duties.watch.note_lag(site, lag_s, now_s)
 
     def _count(self, settled: Sequence[Settled], seconds: float) -> None:
         totals = self._counters
-        totals.batches_total += 1
-        totals.batch_rows_last = len(settled)
-        totals.commit_seconds_last = seconds
-        totals.commit_seconds_total += seconds
-        last = settled[-1] if settled else None
-        if isinstance(last, Stored) and isinstance(last.fact, SampleFact) and not last.fact.sample.hist:
-            totals.lag_seconds_last = max(0.0, (self._rules.now() - last.fact.sample.timestamp).total_seconds())
+        totals.note_batch(len(settled), seconds)
+        self._note_lag(settled)
         for each in settled:
             match each:
                 case Stored(is_new=True):

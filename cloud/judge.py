@@ -36,6 +36,9 @@ RefusalCode = Literal[
     "sample_id_conflict",
     "event_conflict",
     "data_error",
+    "raw_incomplete",
+    "no_calibration",
+    "not_computable",
 ]
 HELD = frozenset({"unknown_device", "wrong_site", "newer_schema", "rate_limited"})
 

@@ -50,20 +50,28 @@ class Metrics:
     def text(self) -> str:
         """All of it in Prometheus' format."""
         counted = [({"method": m, "status": s}, n) for (m, s), n in sorted(self._requests.items())]
-        lines = _lines("sqal_http_requests_total", "counter", "Requests answered, by method and status.", counted)
+        lines = metric_lines("sqal_http_requests_total", "counter", "Requests answered, by method and status.", counted)
         name = "sqal_http_request_seconds"
-        lines += [f"# HELP {name} Time to answer a request.", f"# TYPE {name} histogram"]
-        total = 0
-        for bound, count in zip((*BUCKETS_S, "+Inf"), self._buckets, strict=True):
-            total += count
-            lines.append(f'{name}_bucket{{le="{bound}"}} {total}')
-        lines += [f"{name}_sum {self._sum_s:.6f}", f"{name}_count {total}"]
+        lines += histogram_lines(name, "Time to answer a request.", (*BUCKETS_S, "+Inf"), self._buckets, self._sum_s)
         for offered, kind, text, values in self._offered:
-            lines += _lines(offered, kind, text, values())
+            lines += metric_lines(offered, kind, text, values())
         return "\n".join(lines) + "\n"
 
 
-def _lines(name: str, kind: str, text: str, values: Values) -> list[str]:
+def histogram_lines(
+    name: str, text: str, bounds: Iterable[float | str], counts: Iterable[int], total: float
+) -> list[str]:
+    """A histogram: `counts` of each bucket by itself, their `bounds` (the last is +Inf), and the sum of all values."""
+    lines = [f"# HELP {name} {text}", f"# TYPE {name} histogram"]
+    so_far = 0
+    for bound, count in zip(bounds, counts, strict=True):
+        so_far += count
+        lines.append(f'{name}_bucket{{le="{bound}"}} {so_far}')
+    return [*lines, f"{name}_sum {total:.6f}", f"{name}_count {so_far}"]
+
+
+def metric_lines(name: str, kind: str, text: str, values: Values) -> list[str]:
+    """A counter or gauge in Prometheus' format."""
     lines = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
     for labels, value in values:
         inside = ",".join(f'{key}="{_escaped(each)}"' for key, each in labels.items())

@@ -1,9 +1,11 @@
-"""Running the application under uvicorn: the WebSocket engine, its limits, and a way to cut a connection at once.
+"""Running the application under uvicorn: the WebSocket engine, its limits, a way to cut a connection at once, and one
+to write frames that are prepared for many viewers.
 
 Nothing of a request's query is logged (it may hold a token), so uvicorn's own request lines stay off.
 """
 
 from asyncio import BaseTransport, Transport
+from collections.abc import Awaitable
 from typing import cast
 
 import uvicorn
@@ -23,8 +25,18 @@ class CuttableProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Put `abort` where the application finds it: in the connection's own state."""
-        self.app_state = {**self.app_state, "abort": cast("Transport", transport).abort}
+        self.app_state = {**self.app_state, "abort": cast("Transport", transport).abort, "feed": self.feed}
         super().connection_made(transport)
+
+    def feed(self, frames: bytes) -> Awaitable[object] | None:
+        """Write whole frames as they are; what is returned ends when the connection takes more. Raises OSError.
+
+        The way through ASGI makes an event, a frame and a system call of each message, for each viewer anew.
+        """
+        if self.close_sent or self.disconnected or not self.handshake_complete or self.transport.is_closing():
+            raise ConnectionResetError("the connection has ended")
+        self.transport.write(frames)
+        return None if self.writable.is_set() else self.writable.wait()
 
 
 def server_of(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:

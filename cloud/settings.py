@@ -66,7 +66,7 @@ class IngestSettings(Section, frozen=True):
     A batch is committed when it has batch_rows_max messages or its oldest is batch_age_s old. At most held_messages_max
     and held_bytes_max bytes of payload are held in memory; past that the socket is not read. A device that sends more
     than device_rate_max_hz for longer than a few seconds is told `rate_limited`. sites: those of this shard, `["*"]`
-    for all.
+    for all. metrics_port: of 127.0.0.1, where Prometheus reads; 0 for none.
     """
 
     shard: Segment = "main"
@@ -80,6 +80,40 @@ class IngestSettings(Section, frozen=True):
     dead_letter_days: Positive = 30.0
     dead_letter_bytes_max: AtLeastOne = 1 << 30
     language: Literal["fr", "en"] = "fr"
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+
+
+class AlertSettings(Section, frozen=True):
+    """`[alerts]`: when the watch raises an alert of its own.
+
+    A device is silent after silent_periods of its `health` without one. Its clock is not to be trusted beyond
+    clock_error_ms. lag_s: how late the quickest live sample of a site may be stored.
+    """
+
+    silent_periods: Annotated[float, Meta(ge=1)] = 3.0
+    clock_error_ms: Positive = 1_000.0
+    lag_s: Positive = 10.0
+
+
+class NotifySettings(Section, frozen=True):
+    """`[notify]`: how alerts reach people beside MQTT and live views; the channels are in the database.
+
+    smtp_host: absent, e-mail channels fail with that reason. smtp_tls: `starttls`, `tls` or `none` (a relay on this
+    machine). secret_file: holds the secret from which each webhook's key is derived. webhook_hosts: names that may be
+    addresses of a private network, and may be spoken to without TLS. attempts_max: then a message is given up.
+    """
+
+    smtp_host: str | None = None
+    smtp_port: Port = 587
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str | None = None
+    smtp_password_file: str | None = None
+    sender: str = "sqal@localhost"
+    secret_file: str | None = None
+    webhook_hosts: list[str] = field(default_factory=list[str])
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    attempts_max: Annotated[int, Meta(ge=1, le=50)] = 8
+    retry_s: Positive = 5.0
 
 
 class ApiSettings(Section, frozen=True):
@@ -123,6 +157,8 @@ class Settings(Section, frozen=True):
     ingest: IngestSettings = field(default_factory=IngestSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr
 
 from contract.bounds import (
     SCHEMA,
+    Count,
     DeviceId,
     Grade,
     Line,
@@ -45,6 +46,8 @@ EventKind = Literal[
 ]
 SamplingMode = Literal["free", "timed", "belt"]
 AlarmState = Literal["unacknowledged", "acknowledged", "returned_unacknowledged", "cleared", "shelved"]
+UPTIME_MS_MAX = 100 * 366 * 86_400_000  # a century: more is no uptime
+Halves = Annotated[list[Count], Meta(min_length=2, max_length=2)]
 HttpStatus = Annotated[int, Meta(ge=100, le=599)]
 
 
@@ -94,13 +97,25 @@ class RawTofPart(Wire, frozen=True):
 
 
 class RawSpectralPart(Wire, frozen=True):
-    """The channel counts of a raw message."""
+    """The channel counts of a raw message and how they were taken; without settings, as the calibration was.
+
+    gain: real factor, 0.5 to 512. integration_ms: of one half. clear_halves, nir_halves: first and second half, whose
+    means are Clear and NIR.
+    """
 
     raw: SpectralRaw
+    gain: Annotated[float, Meta(ge=0.5, le=512.0)] | None = None
+    integration_ms: Annotated[float, Meta(ge=0.01)] | None = None
+    led_ma: NonNegative | None = None
+    clear_halves: Halves | None = None
+    nir_halves: Halves | None = None
 
 
 class Raw(Wire, frozen=True):
-    """What a device that only measures sends: a sample without `analysis` and `fusion`. `uptime_ms` since its boot."""
+    """What a device that only measures sends: a sample without `analysis` and `fusion`, in JSON or packed.
+
+    uptime_ms: since its boot, of the measurement; a device without clock sends it instead of `timestamp`.
+    """
 
     device_id: DeviceId
     boot_id: uuid.UUID
@@ -108,9 +123,10 @@ class Raw(Wire, frozen=True):
     vl53l8ch: RawTofPart
     as7341: RawSpectralPart
     timestamp: datetime | None = None
-    uptime_ms: Total | None = None
+    uptime_ms: Annotated[int, Meta(ge=0, le=UPTIME_MS_MAX)] | None = None
     site_code: SiteCode | None = None
     lot_id: LotId | None = None
+    piece_id: ShortText | None = None
     schema: Schema = SCHEMA
 
     def __post_init__(self) -> None:
@@ -176,7 +192,8 @@ class Health(Wire, frozen=True):
     """How a device is doing; a device is silent when this is silent for three periods.
 
     spool_rows, spool_bytes: not yet receipted. belt_empty_since: start of the present emptiness, absent while a piece
-    is in view. counters: totals since boot by name.
+    is in view. throttled: what slows the processor, such as under_voltage; with `_before`, what did since it started.
+    counters: totals since boot by name.
     """
 
     device_id: DeviceId
@@ -188,6 +205,7 @@ class Health(Wire, frozen=True):
     spool_bytes: Total
     disk_free_bytes: Total | None = None
     temperature_c: float | None = None
+    throttled: list[ShortText] = []
     belt_empty_since: datetime | None = None
     clock: ClockQuality | None = None
     counters: dict[str, int] = {}

@@ -11,7 +11,9 @@ import msgspec.inspect as mi
 from msgspec import NODEFAULT
 
 from contract.messages import MESSAGES
-from contract.sample import Wire
+from contract.packed import HEAD as HEADER
+from contract.packed import LIGHT, MATRIX, NO_VALUE, PARTS
+from contract.sample import SAMPLE_NAMESPACE, Wire
 
 HEAD = """# The contract: every message, field by field
 
@@ -48,6 +50,25 @@ and seq out and choose any `sample_id` of up to 100 characters; it is then uniqu
 """
 
 
+PACKED = """## `raw`, packed
+
+For microcontrollers whose MQTT packets are small, `raw` has a second form on the same topic, told apart by its first
+byte (JSON begins with `{`). Little-endian, no text; the topic names the device.
+
+| Bytes | Type | What |
+|---|---|---|
+| 0 | u8 | version, 1 |
+| 1 | u8 | kind, below |
+| 2 | u32 | boot: a number that differs at every start of the device |
+| 6 | u32 | seq, from 1 |
+| 10 | u32 | milliseconds since boot |
+| 14 | u16 each | the values of the kind, in this order |
+
+| Kind | Values | Bytes |
+|---|---|---|
+"""
+
+
 def main() -> None:
     """Print the page."""
     sys.stdout.write(page())
@@ -59,6 +80,8 @@ def page() -> str:
     parts = [HEAD]
     for name, kind in MESSAGES.items():
         parts.append(_section(f"`{name}`: {kind.__name__}", kind, seen))
+        if name == "raw":
+            parts.append(_packed())
     parts.append("## Parts of messages\n")
     done: set[type[Wire]] = set(MESSAGES.values())
     for kind in seen:  # grows while parts name further parts
@@ -66,6 +89,25 @@ def page() -> str:
             done.add(kind)
             parts.append(_section(kind.__name__, kind, seen, level="###"))
     return "\n".join(parts)
+
+
+def _packed() -> str:
+    words = {
+        "distance": "distance mm, 64 zones",
+        "reflectance": "reflectance (half percents), 64 zones",
+        "amplitude": "amplitude (kcps per SPAD), 64 zones",
+        "light": "F1 F2 F3 F4 Clear NIR, F5 F6 F7 F8 Clear NIR, gain in halves, integration in 10 µs",
+    }
+    rows: list[str] = []
+    for kind, names in PARTS.items():
+        size = HEADER.size + sum(LIGHT.size if name == "light" else MATRIX.size for name in names)
+        rows.append(f"| {kind.value} {kind.name} | {'; '.join(words[name] for name in names)} | {size} |")
+    tail = (
+        f"\nMatrices are row-major in scene orientation; {NO_VALUE} is a zone without a target. What is sent in several"
+        " messages is put\ntogether by boot and seq. The boot's id in samples is `uuid5({namespace}, "
+        '"{device}/boot/{boot}")`.\n'
+    )
+    return PACKED + "\n".join(rows) + "\n" + tail.replace("{namespace}", str(SAMPLE_NAMESPACE))
 
 
 def _section(title: str, kind: type[Wire], seen: list[type[Wire]], level: str = "##") -> str:

@@ -18,6 +18,7 @@ DARK_TABLE = bytes(20)  # no diode at all
 DARK_COUNTS_MAX = 8  # at 512x and 98 ms at most 5 (DS000718), and some noise
 DARK_STEPS = (58, 599)  # 98.4 ms
 RATIO_BOUNDS = (1.7, 2.3)  # from one gain step to the next: 2, and up to 10 % of tolerance
+STILL_SHARE_MAX = 0.15  # what comes back at one gain, before and after
 RATIO_COUNTS_MIN = 100  # with less light a ratio says nothing
 LATE_SHARE_MAX = 0.10
 
@@ -93,13 +94,16 @@ def _lamp(sensor: As7341) -> str:
 
 
 def _gains(sensor: As7341) -> str:
-    brightest: dict[float, int] = {}
-    for gain in (32, 64):
+    brightest: list[int] = []
+    for gain in (32, 64, 32):
         sensor.start(gain)
-        brightest[gain] = max(sensor.read().counts.tolist())
-    if brightest[32] < RATIO_COUNTS_MIN:
-        return f"there is too little light to compare gains: {brightest[32]} counts"
-    ratio = brightest[64] / brightest[32]
+        brightest.append(max(sensor.read().counts.tolist()))
+    before, doubled, after = brightest
+    if min(before, after) < RATIO_COUNTS_MIN:
+        return f"there is too little light to compare gains: {min(before, after)} counts"
+    if abs(after / before - 1.0) > STILL_SHARE_MAX:
+        return "the light changes while gains are compared: is the belt running?"
+    ratio = 2.0 * doubled / (before + after)
     low, high = RATIO_BOUNDS
     if not low <= ratio <= high:
         expected = GAINS[64][1] / GAINS[32][1]

@@ -4,13 +4,13 @@ It boots the chip anew, so that what it says holds from the supply up, and leave
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from drivers.bus import BusError
 from drivers.errors import DriverError, SensorFaultError
 from drivers.frames import TofFrame
+from drivers.selftest import SelfTest, Step
 from drivers.vl53l8ch import Vl53l8ch
 from drivers.vl53l8ch_control import MODULE_L8, module_flags
 from drivers.vl53l8ch_registers import FREQUENCY, FREQUENCY_BYTES
@@ -20,27 +20,6 @@ FRAMES = 10
 RATE_TOLERANCE = 0.1
 TEMPERATURE_BOUNDS_C = (-30, 85)  # of the part
 NOISE_MM_MAX = 15.0  # half of the zones must repeat themselves this well before a still scene
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was looked at. sentence: what was found, or what to do."""
-
-    name: str
-    ok: bool
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class SelfTest:
-    """All steps that were reached; the first that failed is the last."""
-
-    steps: tuple[Step, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the sensor is healthy."""
-        return all(step.ok for step in self.steps)
 
 
 def self_test(chip: Vl53l8ch) -> SelfTest:

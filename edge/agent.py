@@ -36,7 +36,10 @@ from edge.errands import Errands
 from edge.health import Reporter
 from edge.identity import Identity, agent_version
 from edge.notify import Notifier
-from edge.rows import Kind, Stamp, utc_from_ns
+from edge.onlooker import Onlooker
+from edge.page import LocalPage, open_page
+from edge.power import power_cycle
+from edge.rows import Kind, Row, Stamp, utc_from_ns
 from edge.sampler import Sampler, Trouble
 from edge.settings import Settings
 from edge.spool import Spool, SpoolLimits
@@ -97,6 +100,9 @@ class Agent:
             spectral_bus=None if self.world.spectral_bus is self.world.bus else self.world.spectral_bus,
             tof=self.world.tof,
             spectral=self.world.spectral,
+            power_cycle=None
+            if settings.power_command is None
+            else power_cycle(settings.power_command, self.world.bus.clock),
             clock=self.clock,
             rate_hz=settings.rate_hz,
             prepare=self.assembly.calibrate if self.assembly.calibrations is None else None,
@@ -123,6 +129,16 @@ class Agent:
             uplink=self.uplink,
             recipe=self.recipe,
         )
+        self.onlooker = Onlooker(
+            identity=self.identity,
+            reporter=self.reporter,
+            spool=self.spool,
+            sampler=self.sampler,
+            uplink=self.uplink,
+            twin=self.twin,
+            folder=settings.state_dir,
+        )
+        self._page: LocalPage | None = None
         self.assembly.lot_id = self.twin.lot_id
         self.sampler.rate_hz, self.sampler.mode = self.twin.rate_hz, self.twin.mode
         if self.world.travel is not None:
@@ -153,7 +169,7 @@ class Agent:
     async def run(self) -> None:
         """Measure and send until stopped. Raises what ended a part for good."""
         spool, uplink = self.spool, self.uplink
-        spool.on_commit = lambda rows: self.post(uplink.offer, rows)
+        spool.on_commit = lambda rows: self.post(self._committed, rows)
         spool.on_release = lambda: self.post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
@@ -166,6 +182,7 @@ class Agent:
             self._loop.add_signal_handler(name, self.stop)
         try:
             self.sampler.start()
+            self._page = await open_page(self.settings, self._page_state, self._loop.time)
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(uplink.run(), name="agent.uplink")
                 reporting = tasks.create_task(self._report_health(), name="agent.health")
@@ -182,6 +199,8 @@ class Agent:
                 await self.commands.close()
                 sending.cancel()
         finally:
+            if self._page is not None:
+                await self._page.close()
             self.sampler.stop(SAMPLER_STOP_S)
             spool.close()
         if self._failure is not None:
@@ -255,6 +274,14 @@ class Agent:
         self.append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
+
+    def _committed(self, rows: list[Row]) -> None:
+        self.uplink.offer(rows)
+        self.onlooker.note(rows)
+
+    def _page_state(self) -> bytes:
+        now_ns = self.clock.monotonic_ns()
+        return self.onlooker.state(now_ns, self.clock.wall_ns(now_ns))
 
     async def _keep_watchdog(self) -> None:
         """Tell systemd that the loop turns, but only while the bus's thread does: a hung bus must end in a restart."""

@@ -29,7 +29,7 @@ from edge.feed import pause, resume
 from edge.world import BLACK_CAP, EMPTY_BELT, WHITE_TILE, Show
 from quality.calibration import CLEAR, SpectralCalibration, TofCalibration, calibrate_belt, calibrate_spectrum
 from quality.errors import QualityError
-from quality.scan import gauge_factor
+from quality.gauge import gauge_factor
 
 Procedure = Literal["belt", "dark", "white", "all"]
 PROCEDURES: tuple[Procedure, ...] = ("belt", "dark", "white", "all")

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from contract.messages import BirthCertificate, Health, SensorInfo
 from contract.sample import CalibrationIds
@@ -16,6 +17,9 @@ from edge.uplink import Uplink, UplinkCounters
 from quality.recipe import Recipe
 
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")  # millidegrees of the processor, where the kernel tells
+# The firmware's word on the supply, in hexadecimal; a Raspberry Pi alone has it. Bits 0 to 3 are now, 16 to 19 ever.
+THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+THROTTLES = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 CHIPS = (("VL53L8CH", "0x29"), ("AS7341", "0x39"))
 CAPABILITIES = ["sample", "event", "receipt", "cfg", "timed", "free", "belt"]
 
@@ -52,15 +56,30 @@ class Reporter:
             boot_id=self._spool.boot_id,
             timestamp=utc_from_ns(wall_ns),
             period_s=period_s,
-            uptime_s=round((now_ns - self._started_ns) / 1e9, 3),
+            uptime_s=self.uptime_s(now_ns),
             spool_rows=stats.rows,
             spool_bytes=stats.bytes,
-            disk_free_bytes=shutil.disk_usage(folder).free,
-            temperature_c=_temperature(),
+            **self.condition(folder),
             belt_empty_since=None if empty_ns is None else utc_from_ns(wall_ns - (now_ns - empty_ns)),
             clock=SYNCED,
             counters=self._counters(),
         )
+
+    def uptime_s(self, now_ns: int) -> float:
+        """Since the agent started."""
+        return round((now_ns - self._started_ns) / 1e9, 3)
+
+    def condition(self, folder: Path) -> dict[str, Any]:
+        """Disk, temperature and supply, where the machine tells; the fields of `Health` by their names."""
+        return {
+            "disk_free_bytes": _disk_free(folder),
+            "temperature_c": temperature_c(),
+            "throttled": throttled(),
+        }
+
+    def sensors(self) -> list[SensorInfo]:
+        """Both chips as they are now."""
+        return [self._sensor(chip, address) for chip, address in CHIPS]
 
     def birth(self) -> BirthCertificate | None:
         """What this device is."""
@@ -73,7 +92,7 @@ class Reporter:
             boot_id=self._spool.boot_id,
             timestamp=utc_from_ns(wall_ns),
             agent=agent_version(),
-            sensors=[self._sensor(chip, address) for chip, address in CHIPS],
+            sensors=self.sensors(),
             calibration=self.calibration_ids,
             recipe=self._recipe.label,
             capabilities=CAPABILITIES,
@@ -110,8 +129,26 @@ class Reporter:
         return found
 
 
-def _temperature() -> float | None:
+def _disk_free(folder: Path) -> int | None:
     try:
-        return int(THERMAL.read_text()) / 1000.0
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def temperature_c(path: Path = THERMAL) -> float | None:
+    """Of the processor; None where the machine does not tell."""
+    try:
+        return int(path.read_text()) / 1000.0
     except (OSError, ValueError):
         return None
+
+
+def throttled(path: Path = THROTTLED) -> list[str]:
+    """What slows the processor now, and `…_before` for what did since it started; empty where nobody tells."""
+    try:
+        bits = int(path.read_text(), 16)
+    except (OSError, ValueError):
+        return []
+    now = [name for place, name in enumerate(THROTTLES) if bits >> place & 1]
+    return now + [f"{name}_before" for place, name in enumerate(THROTTLES) if bits >> (place + 16) & 1]

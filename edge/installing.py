@@ -25,12 +25,17 @@ Restart=always
 RestartSec=1
 WatchdogSec=60
 TimeoutStopSec=10
+MemoryHigh=120M
 MemoryMax=200M
 TasksMax=64
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
+ProtectProc=invisible
+ProcSubset=all
+RemoveIPC=yes
+KeyringMode=private
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
@@ -44,6 +49,8 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 CapabilityBoundingSet=
 DevicePolicy=closed
 DeviceAllow=char-i2c rw
@@ -67,6 +74,7 @@ state_dir = "{state_dir}"
 bus = "linux"
 i2c_bus = 1
 rate_hz = 1.0
+page_port = 8480
 """
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from contract.codec import peek
+from edge.checking import SUSPECT_NAME
 from edge.packing import unpack
 from edge.rows import SEQ_BITS, Boot, Kind, Row, Span
 from edge.salvage import RawRow, boots_of, salvage
@@ -50,6 +51,7 @@ def set_aside(path: Path) -> str:
     witness = path.with_name(BOOT_NAME)
     if witness.exists():
         witness.rename(path.with_name(f"{name}.boot"))
+    path.with_name(SUSPECT_NAME).unlink(missing_ok=True)
     for old in aside(path)[:-ASIDE_MAX]:
         log.warning("mending.forgotten", file=old.name, reason=f"only the newest {ASIDE_MAX} damaged spools are kept")
         for suffix in ("", "-wal", "-shm", ".boot"):

@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from drivers import as7341_selftest, vl53l8ch_selftest
 from drivers.bus import Bus, BusError
 from drivers.care import BusSpeed, care_for_spectral, care_for_tof
 from drivers.errors import DriverError
-from drivers.frames import SpectralFrame
+from drivers.frames import SpectralFrame, TofFrame
 from drivers.life import ADVICE, Care, Kind, kind_of
 from drivers.probe import AS7341_ADDRESS, VL53L8_ADDRESS, Finding, probe, wrong_readings
 from drivers.steady import SteadyBus
-from edge.watch import DARK_ADVICE, GLARE_ADVICE
+from edge.calibration import Calibrations
+from edge.watch import DARK_ADVICE, DIRT_ADVICE, GLARE_ADVICE, RETURN_FLAGGED
 from edge.world import World
 
 Frame = TypeVar("Frame")
+Complaint = tuple[str, str]  # what is wrong, and what to check first
 
 TOF, SPECTRAL = "VL53L8CH", "AS7341"
 ADDRESSES = {TOF: VL53L8_ADDRESS, SPECTRAL: AS7341_ADDRESS}
@@ -62,9 +66,38 @@ class Report:
                 yield f"{'':{width}}       what to do: {each.advice}"
 
 
-def probe_world(world: World) -> Report:
-    """Look at every address, time the bus, then start each sensor and read some frames. Closes the buses."""
+class Window:
+    """What a frame says of the ranging chip's window, beside what the belt returned when it was calibrated.
+
+    The rim of the picture stands for the belt. Heights are not asked: the light that a dirty window throws back bends
+    them, so that after a start behind dirt nothing lies where the belt was.
+    """
+
+    def __init__(self, kept: Calibrations | None) -> None:
+        belt = None if kept is None else kept.belt_signal_kcps
+        self._belt = None if belt is None else np.array(belt)
+
+    def complaint(self, frame: TofFrame) -> Complaint | None:
+        """What is wrong, and what to do; None where nothing is, or nothing is known."""
+        if self._belt is None or self._belt.shape != frame.signal_kcps.shape:
+            return None
+        rim = np.ones(self._belt.shape, np.bool_)
+        rim[1:-1, 1:-1] = False
+        rim &= (self._belt > 0) & np.isfinite(frame.signal_kcps)
+        share = float(np.median(frame.signal_kcps[rim] / self._belt[rim])) if rim.any() else 0.0
+        if share >= RETURN_FLAGGED:
+            return None
+        words = f"the belt returns {100 * share:.0f} % of the light it returned at calibration"
+        return f"{words}: a dirty window, or a dark belt", DIRT_ADVICE
+
+
+def probe_world(world: World, kept: Calibrations | None = None) -> Report:
+    """Look at every address, time the bus, then start each sensor and read some frames. Closes the buses.
+
+    kept: the calibrations of this device, which tell a dirty window from a clean one.
+    """
     report = Report()
+    window = Window(kept)
     speed = BusSpeed()
     try:
         for bus, chips in _buses(world):
@@ -74,15 +107,18 @@ def probe_world(world: World) -> Report:
                 report.findings.append(_stuck(bus))
                 continue
             for finding in findings:
-                report.findings += list(_look(world, bus, finding, speed))
+                report.findings += list(_look(world, bus, finding, speed, window))
             report.findings += list(_refusals(bus))
     finally:
         world.close()
     return report
 
 
-def self_test_world(world: World) -> Report:
-    """Every step of both self-tests; a sensor that does not answer ends its own part only. Closes the buses."""
+def self_test_world(world: World, kept: Calibrations | None = None) -> Report:
+    """Every step of both self-tests; a sensor that does not answer ends its own part only. Closes the buses.
+
+    kept: the calibrations of this device; with them the window of the ranging chip is looked at as well.
+    """
     report = Report()
     try:
         for chip, bus, test in (
@@ -96,11 +132,23 @@ def self_test_world(world: World) -> Report:
                 advice = "" if step.ok else _advice_for(step.sentence)
                 sentence = f"{chip} {step.name}: {step.sentence}"
                 report.findings.append(Checked(name, ADDRESSES[chip], chip, result.ok, sentence, advice))
+            if chip == TOF and result.ok and kept is not None:
+                report.findings.append(_window_step(world, kept))
         for bus, _ in _buses(world):
             report.findings += list(_refusals(bus))
     finally:
         world.close()
     return report
+
+
+def _window_step(world: World, kept: Calibrations) -> Checked:
+    """The ranging chip's window, after all else about it was found well."""
+    finding = Finding(VL53L8_ADDRESS, TOF, True, f"{TOF} window")
+    name = _short(world.bus)
+    looked = _try(name, finding, care_for_tof(world.tof, world.bus, BusSpeed()), world.tof.stop, Window(kept))
+    if not looked.healthy:
+        return looked
+    return Checked(name, VL53L8_ADDRESS, TOF, True, f"{TOF} window: the belt returns as much as at calibration")
 
 
 def _stuck(bus: Bus) -> Checked:
@@ -121,7 +169,7 @@ def _buses(world: World) -> list[tuple[Bus, tuple[str, ...]]]:
     return [(world.bus, (TOF,)), (world.spectral_bus, (SPECTRAL,))]
 
 
-def _look(world: World, bus: Bus, finding: Finding, speed: BusSpeed) -> Iterator[Checked]:
+def _look(world: World, bus: Bus, finding: Finding, speed: BusSpeed, window: Window) -> Iterator[Checked]:
     """A finding of the scan; for a sensor, what its frames say, and for the ranging one the speed of its bus."""
     name = _short(bus)
     if finding.stuck:
@@ -136,14 +184,14 @@ def _look(world: World, bus: Bus, finding: Finding, speed: BusSpeed) -> Iterator
     yield from _noise(bus, finding.address)
     if finding.address == VL53L8_ADDRESS:
         care = care_for_tof(world.tof, bus, speed)
-        yield _try(name, finding, care, world.tof.stop)
+        yield _try(name, finding, care, world.tof.stop, window)
         if speed.words is not None:
             yield Checked(name, None, None, False, speed.words, SPEED_ADVICE)
         elif speed.hz is not None:
             yield Checked(name, None, None, False, f"{name} runs at {speed.hz / 1000:.0f} kHz: 15 Hz can be carried")
     else:
         care = care_for_spectral(world.spectral, bus)
-        yield _try(name, finding, care, world.spectral.stop)
+        yield _try(name, finding, care, world.spectral.stop, window)
 
 
 def _noise(bus: Bus, address: int) -> Iterator[Checked]:
@@ -157,14 +205,14 @@ def _noise(bus: Bus, address: int) -> Iterator[Checked]:
         yield Checked(_short(bus), address, None, False, sentence, ADVICE[Kind.CORRUPT])
 
 
-def _try(bus: str, finding: Finding, care: Care[Frame], stop: Callable[[], None]) -> Checked:
+def _try(bus: str, finding: Finding, care: Care[Frame], stop: Callable[[], None], window: Window) -> Checked:
     """Start a sensor, read LOOKS frames, stop it; what went wrong last is what is told."""
     good, error, complaint = 0, None, None
     try:
         care.start()
         for _ in range(LOOKS):
             try:
-                complaint = _complaint(care.read()) or complaint
+                complaint = _complaint(care.read(), window) or complaint
                 good += 1
             except (DriverError, BusError) as failure:
                 error = failure
@@ -180,8 +228,10 @@ def _try(bus: str, finding: Finding, care: Care[Frame], stop: Callable[[], None]
     return Checked(bus, finding.address, care.chip, True, f"{finding.sentence}: {good} frames were read, all good")
 
 
-def _complaint(frame: object) -> tuple[str, str] | None:
+def _complaint(frame: object, window: Window) -> Complaint | None:
     """What a frame says of the light, and what to check first; None where it is well."""
+    if isinstance(frame, TofFrame):
+        return window.complaint(frame)
     if not isinstance(frame, SpectralFrame):
         return None
     if frame.saturated:
@@ -204,6 +254,7 @@ _WORDS = (
     ("no acknowledge", ADVICE[Kind.ABSENT]),
     ("held low", ADVICE[Kind.STUCK_BUS]),
     ("timed out", ADVICE[Kind.STUCK_BUS]),
+    ("times the counts", ADVICE[Kind.CHIP]),
     ("lost its", ADVICE[Kind.BROWN_OUT]),
     ("identity", ADVICE[Kind.WRONG_CHIP]),
     ("laser", ADVICE[Kind.LASER]),

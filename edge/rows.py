@@ -115,6 +115,12 @@ def new_boot_id(unix_ms: int, chance: random.Random) -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+def as_history(body: bytes) -> bytes:
+    """`body`, a message without `hist`, saying that it is sent from backlog."""
+    assert body.endswith(b"}")
+    return body[:-1] + b',"hist":true}'
+
+
 def boot_crc(number: int, boot_id: bytes, machine_boot: str, anchor_ns: int | None, synced: int) -> int:
     """What an entry of `boots` is checked with."""
     return zlib.crc32(f"{number}|{boot_id.hex()}|{machine_boot}|{anchor_ns}|{int(synced)}".encode())

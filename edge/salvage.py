@@ -55,6 +55,8 @@ def salvage(path: Path) -> Iterator[RawRow | Span]:
                         at = yield from _skip(at, pages.row(index, order[following]))
         except sqlite3.Error as error:
             log.info("salvage.no_tree", reason=str(error))
+        except _DisorderError:
+            at = 0  # the tree may have led past anything: all that the pages show, what it has shown already included
         for position in order[bisect_right(order, at) :]:  # the tree ended or could not be opened: what the pages show
             at = yield from _skip(at, pages.row(index, position))
 
@@ -76,8 +78,10 @@ def _walk(
     try:
         for row in tree.execute(WALK, (at,)):
             position = row[0]
-            if not isinstance(position, int) or position <= at:
+            if not isinstance(position, int):
                 return at, False
+            if position <= at:
+                raise _DisorderError
             if _sound(row):
                 yield row
             elif position in index:
@@ -108,6 +112,10 @@ def _sound(row: tuple[object, ...]) -> bool:
     assert isinstance(stamped, int)
     assert isinstance(monotonic_ns, int)
     return checksum(position, kind, stamped, monotonic_ns, body) == crc
+
+
+class _DisorderError(Exception):
+    """The tree of rows is not in order: what it leaves out, nobody knows."""
 
 
 class Pages:

@@ -4,6 +4,7 @@ The environment wins over the file, the command line over both. An unknown key i
 and in the environment: a misspelt setting must not become a default.
 """
 
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,11 +33,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     device, site, line: who it is. bus: `sim`, `linux` or `replay`. i2c_bus: the number in /dev/i2c-N of both sensors;
     i2c_bus_tof, i2c_bus_spectral: of one of them where they have a bus each (1 MHz for the VL53L8CH, 400 kHz for the
-    AS7341). capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a
-    second of the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece,
-    with rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of
-    it; without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster
-    than life the bus's time runs (`sim` only). seed: of its world.
+    AS7341). power_command: switches the supply of both sensors off and on, where something can; run without a shell.
+    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a second of
+    the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece, with
+    rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of it;
+    without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster than
+    life the bus's time runs (`sim` only). seed: of its world.
+    page_port: of the local page, 0 for none; page_host: where it listens, page_name: what browsers may call it by.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """
 
@@ -55,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     i2c_bus: Annotated[int, Meta(ge=0, le=255)] = 1
     i2c_bus_tof: Annotated[int, Meta(ge=0, le=255)] | None = None
     i2c_bus_spectral: Annotated[int, Meta(ge=0, le=255)] | None = None
+    power_command: str | None = None
     capture: Path | None = None
     faults: str | None = None
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] = 1.0
@@ -68,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lot_id: LotId | None = None
     location: ShortText | None = None
     trust_clock: bool | None = None
+    page_host: str = "127.0.0.1"
+    page_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    page_name: ShortText | None = None
     health_period_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 10.0
     spool_rows_max: Annotated[int, Meta(ge=100)] = 500_000
     spool_bytes_max: Annotated[int, Meta(ge=1 << 20)] = 1 << 30
@@ -78,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("speed is for the simulated bus: real sensors keep real time")
         if self.bus != "sim" and self.faults is not None:
             raise ValueError("faults are for the simulated bus: real sensors bring their own")
+        if self.power_command is not None:
+            _check_command(self.power_command)
         if (self.bus == "replay") != (self.capture is not None):
             raise ValueError("bus replay and capture come together or not at all")
         if self.bus == "linux" and self.mode == "belt" and self.travel == "encoder" and self.encoder_file is None:
@@ -111,6 +120,15 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[s
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         raise SettingsError(where.rstrip("`") or "combination", reason) from None
+
+
+def _check_command(command: str) -> None:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"power_command cannot be taken apart: {error}") from None
+    if not words:
+        raise ValueError("power_command is empty")
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -27,6 +27,7 @@ import structlog
 from contract.codec import encode
 from contract.messages import Gap, SeqRange
 from edge import mending
+from edge.checking import BackgroundCheck, suspect
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.files import lock
 from edge.reserve import Reserve
@@ -98,6 +99,9 @@ class Spool:
         self._reserve.hold()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
+        self.check = BackgroundCheck(self._file.path, self._ask) if self._file.unchecked else None
+        if self.check is not None:
+            self.check.thread.start()
         self.mending = mending.start(files, lambda part: self._ask(lambda: self._adopt(part)).result())
 
     def _open(self, folder: Path, chance: random.Random) -> SpoolFile:
@@ -192,6 +196,8 @@ class Spool:
         with self._wake:
             self._closing = True
             self._wake.notify()
+        if self.check is not None:
+            self.check.stop()
         self._thread.join(CLOSE_S)
         self._lock_file.close()
 
@@ -255,6 +261,8 @@ class Spool:
             self._fail_all(SpoolClosedError())
         except Exception as error:  # whatever ends this thread must end the agent, never leave it waiting
             log.critical("spool.failed", error=str(error))
+            if isinstance(error, SpoolDamagedError):
+                suspect(error)
             with self._wake:
                 self._closing = True
             self._fail_all(error)
@@ -266,7 +274,7 @@ class Spool:
         """Sleep until a question can be answered or a commit is due; True once the spool is closing."""
         with self._wake:
             while not self._closing:
-                if self._is_due() or (self._requests and not self._refused):
+                if self._is_due() or ((self._requests or not self._file.is_counted) and not self._refused):
                     break
                 due_ns = self._due_ns if self._pending or self._intake else self._trims_due_ns
                 self._wake.wait((due_ns - self._clock.monotonic_ns()) / 1e9 if self._has_work() else None)
@@ -285,17 +293,17 @@ class Spool:
         return self._clock.monotonic_ns() >= (self._due_ns if self._pending or self._intake else self._trims_due_ns)
 
     def _answer(self) -> None:
-        """Answer what was asked; a disk that refuses leaves the question for after the next successful write."""
+        """Answer what was asked, then count a little; a disk that refuses leaves both for after the next write."""
         if self._requests and self._receipts and not self._refused:
             self._commit()  # what is receipted need not be read again
-        while self._requests and not self._refused:
-            answer, _ = self._requests[0]
-            try:
-                answer()
-            except sqlite3.Error as error:
-                self._trouble(error)
-                return
-            self._requests.popleft()
+        try:
+            while self._requests and not self._refused:
+                self._requests[0][0]()
+                self._requests.popleft()
+            if not self._refused:
+                self._file.count_on()
+        except sqlite3.Error as error:
+            self._trouble(error)
 
     def _commit(self) -> None:
         """One transaction: the batch that failed before, or a new one. A refusal is counted and tried again later."""
@@ -359,6 +367,8 @@ class Spool:
             return _Pending(Batch(rows=self._gap_rows(gaps), drops=spans), [])
 
     def _trouble(self, error: sqlite3.Error) -> None:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise SpoolDamagedError(self._file.path, str(error)) from error  # asking again would change nothing
         if not self._refused:
             log.error("spool.refused", error=str(error), retry_s=RETRY_S)
         if "full" in str(error) and self._reserve.release():

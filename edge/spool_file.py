@@ -11,7 +11,6 @@ What a newcomer gets wrong: a batch that failed may have been committed after al
 
 import random
 import sqlite3
-import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from msgspec.structs import replace
 from contract.codec import decode, encode
 from contract.messages import Event, Gap, SeqRange
 from contract.sample import Sample
+from edge.checking import AT_ONCE_BYTES, suspicion
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.files import durable_text
 from edge.packing import checksum, pack, unpack
@@ -45,13 +45,13 @@ from edge.rows import (
 )
 from edge.salvage import PAGE_BYTES, RawRow, torn_rows
 from edge.spool_errors import SpoolDamagedError, SpoolNewerError
+from edge.tally import ROW_OVERHEAD_BYTES, Tally
+from edge.transaction import Transaction
 
 FILE_NAME = "spool.db"
 VERSION = 2
 BOOT_NAME = "spool.boot"  # the newest boot, told a second time: a file that does not know it is not whole
-CHECK_S = 1.0  # how long a start may look at pages; rows have checksums of their own
-CHECK_STEPS = 100_000  # SQLite's instructions between two looks at the clock
-ROW_OVERHEAD_BYTES = 64  # columns, cell and page headers of a row, counted into the bound
+COUNT_S = 0.3  # how long a start may count rows; the rest is counted while the agent works
 WAL_PAGES = 256  # checkpoint at 1 MiB: a start after a power cut replays no more than that
 UUID_LENGTH = 36
 BOOTS_ASIDE = 1_000  # numbers left to the boots of a damaged file: nobody starts so often between two damages
@@ -68,18 +68,19 @@ CREATE TABLE rows (
     crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX rows_timeless ON rows (position) WHERE stamped = 0;
 """
+TEXTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
 INSERT = "INSERT OR IGNORE INTO rows (position, kind, stamped, monotonic_ns, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
 PEEK = """
 SELECT position, kind, stamped, monotonic_ns, crc, body FROM rows
 WHERE position > ? AND (stamped = 1 OR position >> 40 IN (SELECT number FROM boots WHERE anchor_ns IS NOT NULL))
 ORDER BY position LIMIT ?"""
-DELETE = "DELETE FROM rows WHERE position BETWEEN ? AND ? RETURNING length(body)"
+DELETE = "DELETE FROM rows WHERE position BETWEEN ? AND ? RETURNING position, length(body)"
 BOOTS = "SELECT number, boot_id, machine_boot, anchor_ns, synced, crc FROM boots"
 PUT_BOOT = (
     "INSERT OR REPLACE INTO boots (number, boot_id, machine_boot, anchor_ns, synced, crc) VALUES (?, ?, ?, ?, ?, ?)"
 )
 FORGET_BOOTS = """
-DELETE FROM boots WHERE NOT EXISTS (
+DELETE FROM boots WHERE number < (SELECT max(number) FROM boots) AND NOT EXISTS (
     SELECT 1 FROM rows WHERE position BETWEEN number << 40 AND (number << 40) + 1099511627775)"""  # SEQ_BITS, SEQ_MAX
 OLDEST = """
 SELECT position, kind, length(body), CASE kind WHEN 2 THEN body END FROM rows WHERE kind IN (?, ?) ORDER BY position"""
@@ -112,14 +113,15 @@ class Batch:
 class SpoolFile:
     """The open file. Raises SpoolDamagedError, SpoolNewerError; sqlite3.Error where the disk refuses.
 
-    rows, bytes: what is held now. trimmed, dropped: rows removed since opening, by receipt and for want of room.
-    corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap. torn: the last
-    process that wrote did not end a write, or its log is damaged. torn_rows: what the log holds behind that place.
+    unchecked: too large to be looked through at a start. trimmed, dropped: rows removed since opening, by receipt and
+    for want of room. corrupt: positions whose bytes fail their checksum; the owner replaces them by a gap. torn: the
+    last process that wrote did not end a write, or its log is damaged. torn_rows: what the log holds behind that.
     """
 
     def __init__(self, folder: Path, clock: EdgeClock, chance: random.Random) -> None:
         self.path = folder / FILE_NAME
-        self.rows = self.bytes = self.trimmed = self.dropped = 0
+        self.trimmed = self.dropped = 0
+        self.unchecked = False
         self.corrupt: set[int] = set()
         self.torn = False
         self.torn_rows: list[RawRow | Span] = []
@@ -129,9 +131,30 @@ class SpoolFile:
         self.boot = self._begin_boot()
         self._tail = position_of(self.boot, 1) - 1  # newest position that is durable
 
+    @property
+    def rows(self) -> int:
+        """Messages held, as far as counted."""
+        return self._tally.rows
+
+    @property
+    def bytes(self) -> int:
+        """What they take, as far as counted."""
+        return self._tally.bytes
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether `rows` and `bytes` are the whole."""
+        return self._tally.is_done
+
+    def count_on(self) -> None:
+        """Count a little more of what the start left uncounted. Raises sqlite3.Error."""
+        self._tally.go_on(self._connection)
+
     # --- opening
 
     def _open(self) -> sqlite3.Connection:
+        if (reason := suspicion(self.path)) is not None:
+            raise SpoolDamagedError(self.path, reason)
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -140,11 +163,10 @@ class SpoolFile:
             self._check(connection)
             self._count(connection)
             self._compare(connection)
-        except sqlite3.OperationalError:
-            connection.close()
-            raise  # the disk refuses; the file may be sound
         except sqlite3.DatabaseError as error:
             connection.close()
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise  # the disk refuses; the file may be sound
             raise SpoolDamagedError(self.path, str(error)) from error
         except (SpoolDamagedError, SpoolNewerError):
             connection.close()
@@ -160,16 +182,12 @@ class SpoolFile:
             if version > VERSION and connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
                 raise SpoolNewerError(self.path, version, VERSION)
             raise SpoolDamagedError(self.path, f"it says version {version}")
-        until_ns = time.monotonic_ns() + round(CHECK_S * 1e9)
-        connection.set_progress_handler(lambda: time.monotonic_ns() > until_ns, CHECK_STEPS)
-        try:
-            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        except sqlite3.OperationalError as error:
-            if "interrupted" not in str(error):
-                raise
-            verdict = "ok"  # as far as time allowed
-        finally:
-            connection.set_progress_handler(None, 0)
+        if {text for (text,) in connection.execute(TEXTS)} != {text.strip() for text in SCHEMA.split(";")[:-1]}:
+            raise SpoolDamagedError(self.path, "its tables are not ours")
+        if self.path.stat().st_size > AT_ONCE_BYTES:
+            self.unchecked = True  # looked through in the background
+            return
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         if verdict != "ok":
             raise SpoolDamagedError(self.path, verdict)
 
@@ -191,8 +209,11 @@ class SpoolFile:
         self.torn = torn or (self._left_open and frames <= 0)
 
     def _count(self, connection: sqlite3.Connection) -> None:
-        rows, size = connection.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM rows").fetchone()
-        self.rows, self.bytes = int(rows), int(size) + int(rows) * ROW_OVERHEAD_BYTES
+        self._tally = Tally(connection, self.path)
+        self._tally.go_on(connection, seconds=COUNT_S)
+        self._read_boots(connection)
+
+    def _read_boots(self, connection: sqlite3.Connection) -> None:
         self._boots: dict[int, Boot] = {}
         for number, boot_id, machine_boot, anchor_ns, synced, crc in connection.execute(BOOTS):
             if boot_crc(number, boot_id, machine_boot, anchor_ns, synced) != crc:
@@ -201,12 +222,13 @@ class SpoolFile:
         self._numbers = {boot.boot_id: number for number, boot in self._boots.items()}
 
     def _begin_boot(self) -> int:
-        """Number this start; boots of which nothing is left are forgotten."""
+        """Number this start; boots of which nothing is left are forgotten, but not the one that BOOT_NAME tells of:
+        a kill before that is written anew must leave file and witness in agreement."""
         number = max(max(self._boots, default=0), self._last_boot_told()) + 1
         with self._transaction():
             self._connection.execute(FORGET_BOOTS)
             self._put_boot(number, Boot(self.boot_id, self._clock.machine_boot(), None, synced=False))
-        self._count(self._connection)
+        self._read_boots(self._connection)
         self._tell_boot(number, "open")
         return number
 
@@ -253,25 +275,24 @@ class SpoolFile:
 
     # --- writing
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._connection)
+    def _transaction(self) -> Transaction:
+        return Transaction(self._connection)
 
     def commit(self, batch: Batch) -> None:
         """Make `batch` durable as one: when this returns, it survives a power cut. Raises sqlite3.Error."""
-        added_rows = added_bytes = 0
-        trimmed: list[int] = []
-        dropped: list[int] = []
+        added: list[tuple[int, int]] = []
+        trimmed: list[tuple[int, int]] = []
+        dropped: list[tuple[int, int]] = []
         with self._transaction():
             for row in batch.rows:
                 packed = pack(row.body)
                 crc = checksum(row.position, row.kind, row.stamped, row.monotonic_ns, packed)
                 values = (row.position, row.kind, row.stamped, row.monotonic_ns, crc, packed)
                 if self._connection.execute(INSERT, values).rowcount:
-                    added_rows, added_bytes = added_rows + 1, added_bytes + len(packed) + ROW_OVERHEAD_BYTES
-            for spans, lengths in ((batch.trims, trimmed), (batch.drops, dropped)):
+                    added.append((row.position, len(packed)))
+            for spans, gone in ((batch.trims, trimmed), (batch.drops, dropped)):
                 for span in spans:
-                    found = self._connection.execute(DELETE, (span.first, span.last)).fetchall()
-                    lengths.extend(int(length) + ROW_OVERHEAD_BYTES for (length,) in found)
+                    gone.extend(self._connection.execute(DELETE, (span.first, span.last)).fetchall())
             for anchor in batch.anchors:
                 boot = self._boots[anchor.boot]
                 if boot.anchor_ns is None:
@@ -281,8 +302,8 @@ class SpoolFile:
             if batch.salvaged:
                 self._connection.execute("INSERT OR IGNORE INTO salvaged VALUES (?)", (batch.salvaged,))
         self._tail = max(self._tail, *(row.position for row in batch.rows), 0)
-        self.rows += added_rows - len(trimmed) - len(dropped)
-        self.bytes += added_bytes - sum(trimmed) - sum(dropped)
+        self._tally.add(added)
+        self._tally.remove([*trimmed, *dropped])
         self.trimmed += len(trimmed)
         self.dropped += len(dropped)
         for anchor in batch.anchors:
@@ -377,22 +398,3 @@ class SpoolFile:
                 exact = boot.machine_boot == here
                 found.append(Anchor(number, wall_of_zero_ns + (0 if exact else started_ns - last_ns), exact))
         return found
-
-
-class _Transaction:
-    """BEGIN, then COMMIT, or ROLLBACK when the body or the commit failed."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                with suppress(sqlite3.Error):  # the first failure is the one to tell; the owner reopens anyway
-                    self._connection.execute("ROLLBACK")

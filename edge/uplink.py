@@ -13,6 +13,8 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -24,11 +26,12 @@ from contract.topics import ALL_HOSTS, DeviceTopic, HostTopic, TopicClass, parse
 from edge.clock import EdgeClock
 from edge.hosts import Hosts, UplinkCounters
 from edge.identity import Identity, StateName, result_of
-from edge.rows import Kind, Row, utc_from_ns
+from edge.pace import Pace
+from edge.rows import Kind, Row, as_history, utc_from_ns
 from edge.settings import Settings
 from edge.spool import Spool
 from edge.spool_errors import SpoolClosedError
-from edge.tls import client_context, password
+from edge.tls import client_context, follow_renewals, password
 from edge.window import Window
 from messaging import (
     Client,
@@ -56,8 +59,8 @@ PLAIN = Properties(content_type=JSON)
 log = structlog.get_logger("uplink")
 
 
-def _nothing_more() -> None:
-    """Nobody counts the answers."""
+def _ignore(*_: object) -> None:
+    """Nobody listens."""
 
 
 class Uplink:
@@ -82,7 +85,7 @@ class Uplink:
         self.window = window or Window()
         self.hosts = Hosts(identity.site)
         self.introduce: Callable[[], Awaitable[None]] = _nothing
-        self.on_taken_over: Callable[[str], None] = _nothing_heard
+        self.on_taken_over: Callable[[str], None] = _ignore
         self.on_desired: Callable[[DesiredConfiguration], Awaitable[None]] = _nothing
         self.on_command: Callable[[DeviceTopic, bytes], Awaitable[None]] = _nothing
         self._spool = spool
@@ -94,10 +97,13 @@ class Uplink:
         self._connected = asyncio.Event()
         self._births = asyncio.Event()
         self._backlog_slots = asyncio.Semaphore(BACKLOG_UNANSWERED_MAX)
+        self.pace = Pace(chance)
+        self._limited_ns = 0  # when the ingester last said that we send too much
         self._answers: set[asyncio.Future[PublishResult]] = set()
         self._waiting_told = False
         self._takeovers = 0
         self._behind = True  # whether the spool may hold what the backlog lane has not looked at
+        tls = client_context(settings)
         self.client = Client(
             host=settings.broker_host,
             port=settings.broker_port,
@@ -106,11 +112,12 @@ class Uplink:
             keepalive_s=KEEPALIVE_S,
             subscriptions=self._subscriptions(),
             will=Will(identity.topic("state"), encode(identity.state("lost", spool.boot_id, None))),
-            tls=client_context(settings),
+            tls=tls,
             username=settings.broker_username,
             password=password(settings),
             on_state=self._on_state,
         )
+        self._follow_renewals = partial(follow_renewals, self.client, tls, settings)
 
     def _subscriptions(self) -> list[Subscription]:
         me = self._identity
@@ -138,6 +145,9 @@ class Uplink:
 
     def _leave_to_backlog(self, position: int) -> None:
         self.window.missed(position)
+        self._look_back()
+
+    def _look_back(self) -> None:
         self._behind = True
         self._backlog_ready.set()
 
@@ -152,6 +162,7 @@ class Uplink:
                     tasks.create_task(self._send_backlog(), name="uplink.backlog")
                     tasks.create_task(self._receive(), name="uplink.receive")
                     tasks.create_task(self._tend(), name="uplink.tend")
+                    tasks.create_task(self._follow_renewals(), name="uplink.tls")
             finally:
                 await self._farewell()
 
@@ -176,7 +187,9 @@ class Uplink:
                 self._backlog_ready.clear()  # whoever changes one of the three sets it again
                 continue
             start = self.window.cursor
-            rows = await self._peek(start)
+            rows: list[Row] = []
+            with suppress(SpoolClosedError):
+                rows = await asyncio.wrap_future(self._spool.peek(start, PEEK_ROWS))
             if self.window.cursor < start:
                 continue  # something older turned up meanwhile
             if not rows:
@@ -184,12 +197,6 @@ class Uplink:
                 self._backlog_ready.clear()
                 continue
             await self._send_rows(rows)
-
-    async def _peek(self, after: int) -> list[Row]:
-        try:
-            return await asyncio.wrap_future(self._spool.peek(after, PEEK_ROWS))
-        except SpoolClosedError:
-            return []
 
     async def _send_rows(self, rows: list[Row]) -> None:
         live = {row.position for row in self._live}
@@ -204,24 +211,25 @@ class Uplink:
             self.window.cursor = row.position
 
     async def _send_old(self, row: Row) -> bool:
-        """Send a row of the backlog once fewer than BACKLOG_UNANSWERED_MAX of them are unanswered."""
+        """Send a row of the backlog at its pace, once fewer than BACKLOG_UNANSWERED_MAX of them are unanswered."""
+        while wait_s := self.pace.take(asyncio.get_running_loop().time()):  # noqa: ASYNC110  # a schedule, no event
+            await asyncio.sleep(wait_s)
         await self._backlog_slots.acquire()
         return await self._send(row, as_history(row.body), self._backlog_slots.release)
 
     def _may_send_backlog(self) -> bool:
-        stored = self.hosts.since_ns is not None
-        if not stored and not self._waiting_told:
+        if not (stored := self.hosts.since_ns is not None) and not self._waiting_told:
             log.info("uplink.backlog_waits", reason=f"nobody says that it stores site {self._identity.site}")
-        if stored and self._waiting_told:
+        elif stored and self._waiting_told:
             log.info("uplink.backlog_goes_on")
         self._waiting_told = not stored
         return stored
 
-    async def _send(self, row: Row, body: bytes, on_answer: Callable[[], None] = _nothing_more) -> bool:
+    async def _send(self, row: Row, body: bytes, on_answer: Callable[[], None] = _ignore) -> bool:
         """Hand a row to the broker; False when there is no connection. on_answer: called once, whatever comes of it."""
-        topic = self._identity.topic("sample" if row.kind is Kind.SAMPLE else "event")
+        kind: TopicClass = "sample" if row.kind is Kind.SAMPLE else "event"
         try:
-            answer = await self.client.submit(topic, body, properties=PLAIN)
+            answer = await self.client.submit(self._identity.topic(kind), body, properties=PLAIN)
         except NotConnectedError:
             on_answer()
             self._leave_to_backlog(row.position)
@@ -303,25 +311,21 @@ class Uplink:
     async def _tend(self) -> None:
         """Greet each new connection, and once a second look for receipts that are overdue."""
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
                     await self._births.wait()
-            except TimeoutError:
-                pass
-            else:
+            if self._births.is_set():
                 self._births.clear()
                 await self.say("state", self._state("online"), retain=True)
                 await self.introduce()
             since_ns = self.hosts.since_ns
             if since_ns is not None and self.window.overdue(self._clock.monotonic_ns(), since_ns):
-                self._behind = True
-                self._backlog_ready.set()
+                self._look_back()
 
     def _state(self, state: StateName) -> bytes:
         wall_ns = self._clock.wall_ns(self._clock.monotonic_ns())
-        return encode(
-            self._identity.state(state, self._spool.boot_id, None if wall_ns is None else utc_from_ns(wall_ns))
-        )
+        at = None if wall_ns is None else utc_from_ns(wall_ns)
+        return encode(self._identity.state(state, self._spool.boot_id, at))
 
     async def _farewell(self) -> None:
         """What is in hand is answered, then `state` stopped; all of it within a second."""
@@ -351,44 +355,44 @@ class Uplink:
 
     async def _take(self, delivery: Delivery) -> None:
         topic = parse(delivery.topic)
-        now_ns = self._clock.monotonic_ns()
         if isinstance(topic, HostTopic):
             state = decode(HostState, delivery.payload) if delivery.payload else None
-            self.hosts.hear(topic.host, state, now_ns)
+            self.hosts.hear(topic.host, state, self._clock.monotonic_ns())
             self._backlog_ready.set()
         elif isinstance(topic, DeviceTopic) and topic.kind == "receipt":
             self._take_receipt(decode(Receipt, delivery.payload))
         elif isinstance(topic, DeviceTopic) and topic.kind == "error":
-            notice = decode(ErrorNotice, delivery.payload)
-            self.counters.errors_received += 1
-            log.warning("uplink.error_received", code=notice.code, reason=notice.reason, held=notice.held)
+            self._take_error(decode(ErrorNotice, delivery.payload))
         elif isinstance(topic, DeviceTopic) and topic.kind == "cfg":
             await self.on_desired(decode(DesiredConfiguration, delivery.payload))
         elif isinstance(topic, DeviceTopic) and topic.kind == "cmd":
             await self.on_command(topic, delivery.payload)
 
+    def _take_error(self, notice: ErrorNotice) -> None:
+        self.counters.errors_received += 1
+        log.warning("uplink.error_received", code=notice.code, reason=notice.reason, held=notice.held)
+        if notice.code == "rate_limited" and notice.held:
+            self._limited_ns = self._clock.monotonic_ns()
+            if rest_s := self.pace.complain((loop := asyncio.get_running_loop()).time()):
+                loop.call_later(rest_s, self._after_rest)
+
+    def _after_rest(self) -> None:
+        """What was over the quota has been dropped without a receipt: it goes to the backlog lane once more."""
+        self.window.give_back(self._limited_ns)
+        self._look_back()
+
     def _take_receipt(self, receipt: Receipt) -> None:
         if receipt.device_id != self._identity.device_id:
             raise ContractError("$.device_id", f"a receipt for {receipt.device_id!r}")
-        ranges = [*receipt.stored, *receipt.rejected]
         self.counters.receipts += 1
         self.counters.rejected += sum(each.last_seq - each.first_seq + 1 for each in receipt.rejected)
         if receipt.rejected:
             log.warning("uplink.rejected", ranges=[(each.first_seq, each.last_seq) for each in receipt.rejected])
-        self.window.receipted(self._spool.spans(ranges))
+        ranges = [*receipt.stored, *receipt.rejected]
+        self.window.receipted(self._spool.spans(ranges), self._clock.monotonic_ns())
         self._spool.trim(ranges)
         if self._behind:
             self._backlog_ready.set()  # there is room again
-
-
-def as_history(body: bytes) -> bytes:
-    """`body`, a message without `hist`, saying that it is sent from backlog."""
-    assert body.endswith(b"}")
-    return body[:-1] + b',"hist":true}'
-
-
-def _nothing_heard(_: str) -> None:
-    """Nobody listens."""
 
 
 async def _nothing(*_: object) -> None:

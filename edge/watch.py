@@ -25,6 +25,7 @@ RETURN_FLAGGED = 0.80  # of the belt's light at calibration: below, samples carr
 RETURN_REFUSED = 0.50  # … and below this nothing is graded
 DIRTY = "window_dirty"
 GLARE_ADVICE = "close the shroud, and look for sunlight, a welder or a new lamp nearby"
+DIRT_ADVICE = "clean the windows and the belt, then calibrate if it stays"
 DARK_ADVICE = "look whether the lamp is lit; then its cable, then the window"
 
 
@@ -58,7 +59,7 @@ class Watch:
         self._belt = belt_signal_kcps
         self._glare = _Watched(AS7341, "glare", GLARE_ADVICE)
         self._dark = _Watched(AS7341, "no light", DARK_ADVICE)
-        self._window = _Watched(VL53L8CH, "dirty window", "clean the windows and the belt, then calibrate if it stays")
+        self._window = _Watched(VL53L8CH, "dirty window", DIRT_ADVICE)
 
     @property
     def flagged(self) -> bool:
@@ -70,6 +71,12 @@ class Watch:
         """Whether nothing may be graded through this window."""
         return self.belt_return is not None and self.belt_return < RETURN_REFUSED
 
+    @property
+    def words(self) -> str:
+        """How much light comes back from the belt; "" before it was seen."""
+        share = self.belt_return
+        return "" if share is None else f"the belt returns {100 * share:.0f} % of the light it returned at calibration"
+
     def look(self, taken_ns: int, frame: TofFrame, tof: TofAnalysis, light: SpectralAnalysis | None) -> list[Trouble]:
         """What must be told now."""
         self._measure(frame, tof)
@@ -79,8 +86,7 @@ class Watch:
             dark = "the AS7341 sees next to no light" if {"low_light", "channel_dark"} & set(light.flags) else None
             found += [self._glare.look(glare, taken_ns), self._dark.look(dark, taken_ns)]
         if self.belt_return is not None:
-            words = f"the belt returns {100 * self.belt_return:.0f} % of the light it returned at calibration"
-            found.append(self._window.look(words if self.flagged else None, taken_ns))
+            found.append(self._window.look(self.words if self.flagged else None, taken_ns))
         return [trouble for trouble in found if trouble is not None]
 
     def _measure(self, frame: TofFrame, tof: TofAnalysis) -> None:

@@ -13,17 +13,19 @@ from quality.calibration import (
     TofCalibration,
     calibrate_belt,
     calibrate_spectrum,
+    expire,
     nominal_tof_calibration,
 )
 from quality.challenge import Challenge, Expected, Reference, judge_challenge
 from quality.errors import QualityError
 from quality.fusion import FusionResult, Reason, Ungraded, fuse
 from quality.gage import GageStudy, gage_rr
+from quality.gauge import gauge_factor, joint_factor
 from quality.geometry import TofAnalysis, analyse_tof
 from quality.grades import GRADES, Grade, GradeLimits, grade_of
 from quality.piece import piece_of
 from quality.recipe import DEFAULT_RECIPE, AlertLimits, Recipe, SpectralRules, TofRules
-from quality.scan import ScanAnalysis, Speed, analyse_scan, estimate_speed, gauge_factor
+from quality.scan import ScanAnalysis, Speed, analyse_scan, estimate_speed
 from quality.spc import Capability, Chart, capability, ewma_chart, individuals_chart
 from quality.spectrum import SpectralAnalysis, analyse_spectrum, learn_reference
 from quality.texts import text
@@ -63,11 +65,13 @@ __all__ = [
     "capability",
     "estimate_speed",
     "ewma_chart",
+    "expire",
     "fuse",
     "gage_rr",
     "gauge_factor",
     "grade_of",
     "individuals_chart",
+    "joint_factor",
     "judge_challenge",
     "learn_reference",
     "nominal_tof_calibration",

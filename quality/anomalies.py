@@ -21,7 +21,7 @@ from quality.surface import smooth_terms
 Array = NDArray[np.float64]
 Kind = Literal["dent", "bump", "foreign_body", "bright_patch", "dark_patch"]
 
-SAMPLING_RELATIVE_U = 0.4  # of the residual's variance: rows are 22 mm apart, and waves of 30 mm fall between them
+SAMPLING_RELATIVE_U = 0.28  # of the residual's variance: rows are 22 mm apart, and waves of 30 mm fall between them
 FORM_RELATIVE_U = 0.1  # of the variance that a smooth form is allowed
 TOP_PART = 0.7  # of the greatest height: below, the rim is smeared over a zone's width
 CELLS_FIT_MIN = 30
@@ -118,9 +118,9 @@ class _Cells:
     u: Array
     v: Array
 
-    def on_grid(self, values: Array) -> Array:
-        grid = np.zeros(self.top.shape)
-        grid[self.top] = values
+    def on_grid(self, cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        grid = np.zeros_like(self.top)
+        grid[self.top] = cells
         return grid
 
 
@@ -135,16 +135,14 @@ def _spots(cells: _Cells, *, floor_mm: float) -> list[Anomaly]:
             beyond = sign * values > floor
             if int(np.count_nonzero(beyond)) < CELLS_MIN:
                 continue
-            for part in components(cells.on_grid(beyond) > 0.0):
+            for part in components(cells.on_grid(beyond)):
                 inside = part[cells.top]
                 if int(np.count_nonzero(inside)) >= CELLS_MIN:
                     found.append(_anomaly(cells, inside, name=name, sign=sign, peak=values[inside], full=full))
     return found
 
 
-def _anomaly(
-    cells: _Cells, inside: NDArray[np.bool_], *, name: str, sign: float, peak: Array, full: float
-) -> Anomaly:
+def _anomaly(cells: _Cells, inside: NDArray[np.bool_], *, name: str, sign: float, peak: Array, full: float) -> Anomaly:
     highest = sign * float((sign * peak).max())
     kind = _kind(name, sign, float(np.abs(cells.shade[inside]).mean()))
     place = (float(cells.u[inside].mean()), float(cells.v[inside].mean()))

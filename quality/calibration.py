@@ -6,9 +6,10 @@ that cannot be right (white darker than dark, a belt behind the sensor) is refus
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, radians, sqrt, tan
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from quality.errors import require
 from quality.robust import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
+
+T = TypeVar("T", "TofCalibration", "SpectralCalibration")
 
 FIELD_OF_VIEW_DEG = 45.0  # UM3109: 45 x 45 degrees over the 8 x 8 zones
 BELT_FRAMES_MIN = 5
@@ -43,7 +46,7 @@ class TofCalibration:
     belt_plane: (c0, cx, cy), perpendicular to the sensor's face. zone_residual_mm: 64 values, row-major, what each
     zone reads beyond the plane on the empty belt. range_offset_mm, range_slope: true = offset + slope * read.
     volume_factor, volume_factor_u: true over computed volume of a gauge body, with its standard uncertainty.
-    belt_u_mm: standard uncertainty of the plane's height.
+    belt_u_mm: standard uncertainty of the plane's height. expired: past its validity; see `expire`.
     """
 
     id: str
@@ -56,6 +59,7 @@ class TofCalibration:
     volume_factor: float = 1.0
     volume_factor_u: float = 0.03
     belt_u_mm: float = 0.3
+    expired: bool = False
 
     def __post_init__(self) -> None:
         require(bool(self.id), "id", "must not be empty")
@@ -120,6 +124,25 @@ class TofCalibration:
 def nominal_tof_calibration(belt_mm: float, calibration_id: str = "nominal") -> TofCalibration:
     """Return what the drawings say: a level belt at this distance, ideal zones, nothing measured."""
     return TofCalibration(id=calibration_id, belt_plane=(belt_mm, 0.0, 0.0), belt_u_mm=2.0, volume_factor_u=0.05)
+
+
+EXPIRED_BELT_MM = 2.0  # by how much a belt may have sunk or been tightened meanwhile, standard uncertainty
+EXPIRED_VOLUME_RELATIVE_U = 0.03
+EXPIRED_WHITE_RELATIVE_U = 0.05  # a lamp that aged, a window that was not cleaned
+
+
+def expire(calibration: T) -> T:
+    """Return a calibration as it counts past its validity: less certain, and analyses made with it are flagged.
+
+    The widths are judgements, not measurements: what a plant's drift chart of challenge tests shows should replace
+    them.
+    """
+    if isinstance(calibration, TofCalibration):
+        belt_u = float(np.hypot(calibration.belt_u_mm, EXPIRED_BELT_MM))
+        factor_u = float(np.hypot(calibration.volume_factor_u, EXPIRED_VOLUME_RELATIVE_U))
+        return replace(calibration, belt_u_mm=belt_u, volume_factor_u=factor_u, expired=True)
+    white_u = float(np.hypot(calibration.white_reflectance_u, EXPIRED_WHITE_RELATIVE_U))
+    return replace(calibration, white_reflectance_u=white_u, expired=True)
 
 
 def _tangents(column_edges_deg: Sequence[float], row_edges_deg: Sequence[float]) -> tuple[Array, Array]:
@@ -198,6 +221,7 @@ class SpectralCalibration:
     dark_counts, white_counts: ten channels F1 to F8, Clear, NIR, raw counts. white_clear_halves: the white's Clear in
     the first and second half. white_reflectance: of the white standard, 0 to 1, F1 to F8 and NIR alike.
     gain: real factor; integration_ms: of one half; led_ma. white_distance_mm: sensor to white standard, when known.
+    expired: past its validity; see `expire`.
     """
 
     id: str
@@ -210,6 +234,7 @@ class SpectralCalibration:
     white_reflectance: float = 0.98
     white_reflectance_u: float = 0.01
     white_distance_mm: float | None = None
+    expired: bool = False
 
     def __post_init__(self) -> None:
         require(bool(self.id), "id", "must not be empty")

@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 
 # Middle of filter times lamp of F1 to F8 under the ring light; see quality.unmixing.
 BANDS_NM: Final = np.array([417.8, 446.2, 475.5, 521.6, 558.8, 591.2, 627.0, 670.5])
-MODEL_U: Final = np.array([0.6, 0.8, 1.0])  # of L*, a*, b*: what lies between the bands
-_NM: Final = np.arange(400.0, 701.0, 20.0)
+MODEL_U: Final = np.array([0.2, 0.8, 1.2])  # of L*, a*, b*: what lies between the bands; from spectra of known pigments
+TABLE_NM: Final = np.arange(400.0, 701.0, 20.0)
 # CIE 1964 colour matching functions and CIE D65, relative power.
 _X10: Final = np.array([.0191, .2045, .3837, .3023, .0805, .0038, .1177, .3768, .7052, 1.0142, 1.1240, .8563, .4316,
                         .1526, .0409, .0096])  # fmt: skip
@@ -26,19 +26,19 @@ _Y10: Final = np.array([.0020, .0214, .0621, .1282, .2536, .4608, .7618, .9620, 
 _Z10: Final = np.array([0.0860, 0.9725, 1.9673, 1.7454, 0.7721, 0.2185, 0.0607, 0.0137, 0, 0, 0, 0, 0, 0, 0, 0])
 _D65: Final = np.array([82.75, 93.43, 104.86, 117.81, 115.92, 109.35, 104.79, 104.41, 100.0, 95.79, 90.01, 87.70, 83.70,
                         80.21, 78.28, 71.61])  # fmt: skip
-_WEIGHTS: Final = np.stack([_X10, _Y10, _Z10]) * _D65
+TABLE_WEIGHTS: Final = np.stack([_X10, _Y10, _Z10]) * _D65
 _CUT: Final = (6.0 / 29.0) ** 3
 
 
 @lru_cache(maxsize=1)
 def _between() -> Array:
     """Shares of the eight bands in ln R at each wavelength of the tables, (8, 16)."""
-    return np.stack([np.interp(_NM, BANDS_NM, row) for row in np.eye(8)])
+    return np.stack([np.interp(TABLE_NM, BANDS_NM, row) for row in np.eye(8)])
 
 
 @lru_cache(maxsize=1)
 def _normalised() -> Array:
-    return (_WEIGHTS / _WEIGHTS.sum(axis=1, keepdims=True)).T
+    return (TABLE_WEIGHTS / TABLE_WEIGHTS.sum(axis=1, keepdims=True)).T
 
 
 def lab_of(log_reflectance: Array) -> Array:

@@ -4,7 +4,8 @@ A zone reports one distance, the mean over what it sees, weighted by the returni
 that mean is not the mean of the surface: near things and bright things weigh more. Both corrections follow from the
 neighbours; their strength was set on domes and caps of known volume, whose rims lie between a slope and a step.
 
-Arrays are (rows, columns) of one frame or (rows, columns, frames): numpy is quick along the last axis, and frames are many.
+Arrays are (rows, columns) of one frame or (rows, columns, frames): numpy is quick along the last axis, and frames are
+many.
 """
 
 import numpy as np
@@ -15,9 +16,9 @@ from quality.robust import middle
 Array = NDArray[np.float64]
 
 # How far a lobe's rim is from an even slope (0) to a clean step (1), in one frame and in a pass, where the inner
-# columns look straight down on it; from domes and caps of known volume.
+# columns look straight down on it; set where the mean over six makes of body needs no gauge factor.
 RIM_STEP_FRAME, RIM_STEP_SCAN = 0.3, 0.1
-RIM_CONTRAST = 0.5  # the same for the pull of the brighter surface: a steep rim sends less light back than a top
+RIM_CONTRAST = 0.5  # of the pull of a brighter surface over a clean step: a steep rim sends less light back than a top
 CONTRAST_RANGE = (0.3, 4.0)
 TOP_PART = 0.75  # of the greatest height: what is higher is the top of the piece, lit squarely
 BELT_LOW_MM = 1.0

@@ -26,6 +26,11 @@ Parameter = float | str
 GRADE_SURE = 0.80  # below this probability the neighbouring grade is mentioned
 REASONS_MAX = 8
 
+# Flags that leave the grade and widen its uncertainty: each is told as a reason.
+TOF_DOUBTS = ("tof_calibration_expired", "belt_shifted", "surface_unjudged", "zones_filled")
+SPECTRAL_DOUBTS = ("spectral_calibration_expired", "moved_between_halves", "flicker", "settings_differ", "unexplained",
+                   "haem_unseen")  # fmt: skip
+
 # Why a product has no grade, first match: (flag of an analysis, code).
 _TOF_REFUSALS = (
     ("no_valid_zones", "tof_invalid"),
@@ -136,12 +141,8 @@ def _reasons(
     doubts: list[Reason] = []
     if probability < GRADE_SURE:
         doubts.append(_doubt(score, grade, recipe.grade_limits, probability))
-    doubts += [Reason(flag, {}) for flag in ("belt_shifted", "surface_unjudged", "zones_filled") if flag in tof.flags]
-    doubts += [
-        Reason(flag, {})
-        for flag in ("moved_between_halves", "settings_differ", "unexplained", "haem_unseen")
-        if flag in spectral.flags
-    ]
+    doubts += [Reason(flag, {}) for flag in TOF_DOUBTS if flag in tof.flags]
+    doubts += [Reason(flag, {}) for flag in SPECTRAL_DOUBTS if flag in spectral.flags]
     return (decided, *costs, *doubts)[:REASONS_MAX]
 
 

@@ -17,6 +17,7 @@ from quality.cover import RIM_STEP_FRAME, contrast_of, contrast_pull, inner_vari
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe
+from quality.robust import middle
 from quality.surface import Surface, judge_surface
 
 Array = NDArray[np.float64]
@@ -27,8 +28,9 @@ NOISE_PER_SIGMA = 0.6  # measured on an L8: temporal scatter is 0.31 to 0.92 of 
 DETECTION_SIGMAS = 3.5  # of three connected zones at once: by chance less than once in a hundred million frames
 COVERAGE_U = 0.25  # part of a zone's inner spread by which its mean may miss the true one
 BELT_ZONES_MIN = 8  # fewer free zones than these say nothing about the belt
+LEVEL_ZONES_MIN = 32  # zones at belt level, though next to raised ones, that must be half of the picture to count
 DENSITY_RELATIVE_U = 0.02
-SHAPE_RELATIVE_U = 0.028  # bodies of other make than the gauge body, and where the zones happen to fall on their rim
+SHAPE_RELATIVE_U = 0.0225  # of one body beside the mean of all shapes, and where the zones happen to fall on its rim
 SCORE_FLOOR = 0.05  # keeps relative uncertainties finite where a score is near 0
 RIM_PART_MAX = 0.75  # a border zone as high as this part of the next one inwards does not hold the product's rim
 TRACKED_BELT_U = 1.0 / 3.0  # what remains of the belt's uncertainty, tilt mostly, once its height is tracked
@@ -47,7 +49,7 @@ class TofAnalysis:
     the four middle zones; the spectral analysis takes distance and tilt out with it.
     height_mm: (8, 8), above the belt, filled where a zone was not valid. product: (8, 8) mask.
     flags: no_valid_zones, few_valid_zones, no_product, out_of_view, off_centre (the light falls beside it),
-    several_products, belt_shifted, surface_unjudged, zones_filled.
+    several_products, belt_shifted, surface_unjudged, zones_filled, tof_calibration_expired.
     """
 
     product_present: bool
@@ -131,7 +133,7 @@ def analyse_tof(
 
 def _prepare(distance_mm: Array, sigma_mm: Array, measured: NDArray[np.bool_], calibration: TofCalibration) -> _Picture:
     z = calibration.zone_offset_mm + calibration.range_slope * distance_mm
-    flags: list[str] = []
+    flags = ["tof_calibration_expired"] if calibration.expired else list[str]()
     if not measured.all():
         z = _fill(np.where(measured, z, np.nan), calibration.belt_mm)
         flags.append("zones_filled")
@@ -165,9 +167,13 @@ def _find_products(picture: _Picture, calibration: TofCalibration, recipe: Recip
     threshold = np.maximum(recipe.tof.height_min_mm, DETECTION_SIGMAS * picture.noise)
     raised = zones.zone_set(picture.height > threshold)
     free = zones.zone_mask(zones.ALL & ~zones.grown(raised)) & picture.measured
-    heights = np.sort(picture.height[free])
+    if int(np.count_nonzero(free)) < BELT_ZONES_MIN:
+        # Noise on a belt that rose lifts zones all over the picture; their neighbours then still are belt.
+        level = zones.zone_mask(zones.ALL & ~raised) & picture.measured
+        free = level if int(np.count_nonzero(level)) >= LEVEL_ZONES_MIN else free
+    heights = picture.height[free]
     if len(heights) >= BELT_ZONES_MIN:
-        shift = float(heights[len(heights) // 2])
+        shift = middle(heights)
         picture.tracked = True
         if abs(shift) > recipe.tof.belt_drift_max_mm:
             picture.flags.append("belt_shifted")
@@ -175,8 +181,10 @@ def _find_products(picture: _Picture, calibration: TofCalibration, recipe: Recip
         picture.z = picture.z + picture.belt_shift_mm / calibration.plane_rate
         picture.height = picture.height - picture.belt_shift_mm
         raised = zones.zone_set(picture.height > threshold)
+    # A zone that was filled from its neighbours is no witness of its own.
+    witnesses = zones.ALL if picture.measured.all() else zones.zone_set(picture.measured)
     pieces = zones.components(raised)
-    return [piece for piece in pieces if piece.bit_count() >= recipe.tof.zones_min]
+    return [piece for piece in pieces if (piece & witnesses).bit_count() >= recipe.tof.zones_min]
 
 
 def _judge(

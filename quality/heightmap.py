@@ -77,7 +77,7 @@ def map_heights(
 
     def binned(values: Array | None) -> Array:
         weighted = weight if values is None else weight * np.concatenate((values.ravel(), values.ravel()))
-        sums = np.bincount(index, weighted, minlength=(count + 1) * 8)
+        sums = np.bincount(index, weighted, minlength=(count + 1) * 8).astype(np.float64, copy=False)
         return sums[8 : (count - 1) * 8].reshape(-1, 8)
 
     total = binned(None)
@@ -88,7 +88,7 @@ def map_heights(
     first, last = int(np.ceil(float(across.min()) / CELL_MM)), int(np.floor(float(across.max()) / CELL_MM))
     grid: Array = np.arange(first, last + 1, dtype=np.float64) * CELL_MM
     maps = _across(nodes, grid, np.stack((heights, colours)))
-    return HeightMap(maps[0], maps[1], start + cell * (lines + 1.0), grid)
+    return HeightMap(maps[0], maps[1], start + cell * (lines.astype(np.float64) + 1.0), grid)
 
 
 def _across(nodes: Array, grid: Array, values: Array) -> Array:

@@ -12,7 +12,14 @@ from quality.recipe import Recipe
 from quality.scan import ScanAnalysis
 from quality.surface import Surface
 
-SCAN_FLAGS = ("out_of_view", "several_products", "belt_shifted", "zones_filled", "surface_unjudged")
+SCAN_FLAGS = (
+    "out_of_view",
+    "several_products",
+    "belt_shifted",
+    "zones_filled",
+    "surface_unjudged",
+    "tof_calibration_expired",
+)
 CUT = "out_of_view"  # a pass that is not whole has not seen the whole piece
 
 

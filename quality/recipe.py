@@ -4,7 +4,9 @@ Nothing else in this package holds a limit, a weight or a reference. A sample na
 that its grade can be understood, and computed again, years later.
 """
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 
 from quality.errors import require
@@ -116,7 +118,7 @@ class Recipe:
     """
 
     name: str = "foie-gras"
-    version: int = 1
+    version: int = 2
     weight_tof: float = 0.60
     weight_spectral: float = 0.40
     density_g_cm3: float = 0.947
@@ -138,8 +140,14 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """Return the name under which a sample cites this recipe, such as `foie-gras@1`."""
+        """Return the name under which a sample cites this recipe, such as `foie-gras@2`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def digest(self) -> str:
+        """Return twelve hexadecimal digits of a hash over every number: two recipes of one label must not differ."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 DEFAULT_RECIPE = Recipe()

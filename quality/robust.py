@@ -1,4 +1,4 @@
-"""Middles and spreads of small arrays. numpy's own median checks and copies for longer than some hundred values take."""
+"""Middles and spreads of small arrays. numpy's own median spends longer on checks than on some hundred values."""
 
 import numpy as np
 from numpy.typing import NDArray

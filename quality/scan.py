@@ -44,7 +44,7 @@ STEP_MAX_MM = 15.0  # travel between frames: more would leave gaps between the f
 RAISED_MIN = 6  # zone readings above the threshold: three in each of two frames at least
 FREE_MIN = 40  # readings of the free belt needed to track its height
 SHIFT_U_MM = 0.05  # what remains of the belt's height after hundreds of readings: its unevenness
-SHAPE_RELATIVE_U = 0.013  # bodies of other make than the gauge body: what rim and shadow do differently (domes, caps)
+SHAPE_RELATIVE_U = 0.0105  # of one body beside the mean of all shapes: what its rim and its hidden sides do (six makes)
 TRAVEL_RELATIVE_U = 0.002  # of an encoder's scale: the wear of its wheel
 RIM_HIGH = 0.5  # below this part of the greatest height a zone counts as rim
 
@@ -56,7 +56,7 @@ class ScanAnalysis:
     length_mm, width_mm: extent along and across the piece's own long axis. thickness_mm: the greatest height.
     map: height and reflectance on the belt grid, None without a product. frames: how many held the piece.
     flags: no_product, few_valid_zones, cut_at_ends (the pass is not whole), out_of_view (reaches beyond the outer
-    rows), several_products, belt_shifted, zones_filled, surface_unjudged.
+    rows), several_products, belt_shifted, zones_filled, surface_unjudged, tof_calibration_expired.
     """
 
     product_present: bool
@@ -223,7 +223,7 @@ def _prepare(
     distance_mm: Array, sigma_mm: Array, measured: NDArray[np.bool_], calibration: TofCalibration, recipe: Recipe
 ) -> _Pass | None:
     """Correct and fill distances, follow the belt, tell product from belt; None when there is no product."""
-    flags: list[str] = []
+    flags = ["tof_calibration_expired"] if calibration.expired else list[str]()
     z = calibration.zone_offset_mm + calibration.range_slope * distance_mm
     if not measured.all():
         z = _fill(z, measured, calibration.belt_mm)
@@ -297,8 +297,8 @@ def _volume(
     z, columns = wide[:, 1:-1], INNER_COLUMNS
     area = _frames_last(found.product, INNER) * (calibration.row_widths[:, None, None] * np.gradient(travel_mm))
     slope, split = inner_variance(wide, height < RIM_HIGH * float(found.height.max()))
-    pull = contrast_pull(split, height, found.contrast)[:, 1:-1]
     variance = (slope + RIM_STEP_SCAN * split)[:, 1:-1]
+    pull = contrast_pull(split, height, found.contrast)[:, 1:-1]
     mean2 = (z + pull) ** 2 + 5.0 * variance
     volume = float((area * (belt**2 - mean2)).sum()) / (2.0 * columns) * calibration.volume_factor
     footprint = area * z / columns
@@ -319,23 +319,6 @@ def _flag(found: _Pass, outline: Outline, surface: MapSurface) -> None:
         found.flags.append("surface_unjudged")
     if outline.pieces > 1:
         found.flags.append("several_products")
-
-
-def gauge_factor(volumes_mm3: Array, *, true_mm3: float, true_mm3_u: float) -> tuple[float, float]:
-    """Return volume factor and its standard uncertainty from repeated scans of a body of known volume.
-
-    volumes_mm3: (n >= 5,), computed with a factor of 1. Raises QualityError when they scatter by more than 3 % (the
-    body is not the same, or was not whole in view) or are further from the truth than a fifth.
-    """
-    require(volumes_mm3.ndim == 1 and len(volumes_mm3) >= 5, "volumes_mm3", "must hold at least 5 scans")
-    require(bool(np.isfinite(volumes_mm3).all() and (volumes_mm3 > 0.0).all()), "volumes_mm3", "must be positive")
-    require(true_mm3 > 0.0 and 0.0 <= true_mm3_u < 0.05 * true_mm3, "true_mm3", "must be known to 5 % or better")
-    mean, spread = float(volumes_mm3.mean()), float(volumes_mm3.std(ddof=1))
-    require(spread <= 0.03 * mean, "volumes_mm3", f"scatter by {spread / mean:.1%}: repeat with the body at rest on it")
-    factor = true_mm3 / mean
-    require(0.8 <= factor <= 1.25, "volumes_mm3", f"are off by a factor {factor:.2f}: wrong body or wrong belt plane")
-    relative_u = sqrt((true_mm3_u / true_mm3) ** 2 + (spread / mean) ** 2 / len(volumes_mm3))
-    return factor, factor * relative_u
 
 
 def _nothing(flags: tuple[str, ...]) -> ScanAnalysis:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.calibration import CLEAR, NIR, SHOT_COUNTS, VISIBLE, SpectralCalibration
+from quality.calibration import CLEAR, NIR, SHOT_COUNTS, SpectralCalibration
 from quality.chromophores import absorption_over_scattering
 from quality.colour import MODEL_U, distance_of, lab_of, lab_of_reference
+from quality.disturbance import REFLECTANCE_MIN, flicker_u_of, implausible, nir_is_polluted
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
 from quality.recipe import Recipe, SpectralRules
@@ -22,16 +23,15 @@ Array = NDArray[np.float64]
 ADC_NOISE = 5e-5  # standard deviation over full scale (DS000718)
 QUANTISATION = 0.3  # counts
 TILE_U = 0.007  # unevenness of a white tile over the spectrum, of its own certificate
-CHANNEL_U = 0.016  # of F1 and NIR by their filters' centres, which no white tile tells; of the others the fit knows more
+CHANNEL_U = 0.016  # of F1 and NIR by their filters' centres, which no white tile tells; the fit knows the others
 LEVEL_U = 0.02  # brightness common to all channels: distance and tilt of the surface
 GAIN_RATIO_U = 0.05  # gain steps are good to 10 % (DS000718): white and sample at different gains
 SETTINGS_TOLERANCE = 1e-3
 UNKNOWN_U = 0.29  # rectangular over 0..1
 LOG_STEP = 1e-4  # of ln R, for the numerical derivatives
-REFLECTANCE_MIN, REFLECTANCE_MAX = 1e-3, 1.1  # above: a glare, or a white reference that isn't one
-SIGNAL_MIN = 3.0  # counts above dark, ten times the quantisation
 RESIDUAL_MAX = 3.0  # standard uncertainties, rms over seven channels: these pigments do not make this spectrum
 HAEM_MIN_MM = 2e-3  # below, nobody can say how much of it is oxidised
+YELLOW_RELATIVE_U = 0.05  # carotene and bilirubin in unknown shares count as one pigment; their bands differ
 COVERAGE_FACTOR = 1.96  # of a 95 % interval
 ROUNDING_U = 3e-5  # of four decimals
 SCATTER, LIGHTNESS, FAT, SCORE = 3, 4, 6, 8  # places in _FIGURES
@@ -48,7 +48,8 @@ class SpectralAnalysis:
     scattering the recipe assumes. methaem_fraction: of all haem. lightness, a_star, b_star: CIELAB estimate, D65,
     10 degrees; delta_e: CIE 1976 difference from the colour of the recipe's reference. usable: whether the
     spectrum may be graded. flags: saturated, low_light, channel_dark, brighter_than_white, moved_between_halves,
-    settings_differ, unexplained (the pigments do not make this spectrum), haem_unseen.
+    settings_differ, unexplained (the pigments do not make this spectrum), haem_unseen, flicker, nir_polluted (NIR and
+    its ratios are then None), spectral_calibration_expired.
     """
 
     usable: bool
@@ -93,18 +94,20 @@ def analyse_spectrum(
     recipe: Recipe,
     brightness_per_mm2: float | None = None,
     nir_halves: tuple[int, int] | None = None,
+    flicker_hz: int | None = None,
+    ranging: bool = False,
 ) -> SpectralAnalysis:
     """Analyse one spectrum of ten raw counts (F1 to F8, Clear, NIR).
 
     brightness_per_mm2: cos(incidence) / distance^2 of the lit surface, from the ToF analysis; with the calibration's
     white distance it takes out that a nearer or flatter surface is brighter.
-    nir_halves are taken for completeness of the frame.
+    nir_halves: the two readings of NIR: a laser nearby that fires in one half only gives itself away. flicker_hz: of
+    the hall's light, 100 or 120, where the chip detected it. ranging: whether the ToF sensor's laser fired meanwhile.
     Raises QualityError for counts of another shape. Otherwise the answer is an analysis with flags.
     """
     require(counts.shape == (10,), "counts", f"must be (10,), is {counts.shape}")
     require(gain > 0.0 and integration_ms > 0.0, "gain", "and integration_ms must be positive")
-    _ = nir_halves
-    rules, flags = recipe.spectral, list[str]()
+    rules, flags = recipe.spectral, ["spectral_calibration_expired"] if calibration.expired else list[str]()
     signal = counts - calibration.dark
     if saturated or int(counts.max()) >= full_scale:
         flags.append("saturated")
@@ -116,11 +119,16 @@ def analyse_spectrum(
         flags.append("moved_between_halves")
     level = settings * _surface_level(brightness_per_mm2, calibration)
     ratio = level * balance * signal * calibration.per_count
-    flags += _implausible(signal, ratio)
+    flags += implausible(signal, ratio)
+    if ranging or nir_is_polluted(nir_halves, clear_halves, calibration, float(ratio[NIR])):
+        flags.append("nir_polluted")
+    flicker_u = flicker_u_of(flicker_hz, integration_ms)
+    if flicker_u > 0.0:
+        flags.append("flicker")
     return _judge(
         ratio,
         _relative_u(counts, signal, calibration, full_scale),
-        common_u=float(np.hypot(np.hypot(LEVEL_U, gain_u), calibration.white_reflectance_u)) + moved,
+        common_u=float(np.hypot(np.hypot(LEVEL_U, gain_u), calibration.white_reflectance_u)) + moved + flicker_u,
         calibration=calibration,
         recipe=recipe,
         flags=flags,
@@ -136,16 +144,6 @@ def _settings_ratio(
     if gain_differs or abs(ratio - 1.0) > SETTINGS_TOLERANCE:
         flags.append("settings_differ")
     return ratio, GAIN_RATIO_U if gain_differs else 0.0
-
-
-def _implausible(signal: Array, ratio: Array) -> list[str]:
-    """Return flags for channels that a reflectance cannot be made of."""
-    flags: list[str] = []
-    if (signal[VISIBLE] < SIGNAL_MIN).any():
-        flags.append("channel_dark")
-    if float(ratio[VISIBLE].max()) > REFLECTANCE_MAX:
-        flags.append("brighter_than_white")
-    return flags
 
 
 def _half_balance(clear_halves: tuple[int, int], calibration: SpectralCalibration) -> tuple[Array, float]:
@@ -213,7 +211,8 @@ def _judge(
         flags.append("haem_unseen")
         u["oxidation"] = UNKNOWN_U
         u["score"] = float(np.hypot(u["score"], rules.oxidation_weight * UNKNOWN_U))
-    nir = float(ratio[NIR]) if calibration.lit[NIR] and ratio[NIR] > REFLECTANCE_MIN else None
+    nir_seen = calibration.lit[NIR] and ratio[NIR] > REFLECTANCE_MIN and "nir_polluted" not in flags
+    nir = float(ratio[NIR]) if nir_seen else None
     return _assemble(value, u, ratio=ratio, nir=nir, grade=grade_of(value["score"], recipe.grade_limits), flags=flags)
 
 
@@ -227,7 +226,7 @@ def _replace_pigment_u(figures: Array, figures_u: Array, fit: Fit, rules: Spectr
     figures_u[0] = np.sqrt(haem_var)
     figures_u[[4, 9, 10]] = np.hypot(figures_u[[4, 9, 10]], MODEL_U)
     figures_u[11] = np.hypot(figures_u[11], float(MODEL_U.max()))
-    figures_u[2] = np.sqrt(covariance[YELLOW, YELLOW])
+    figures_u[2] = np.hypot(np.sqrt(covariance[YELLOW, YELLOW]), YELLOW_RELATIVE_U * figures[2])
     haem, methaem = max(float(figures[0]), 1e-6), float(figures[1])
     by = np.array([-methaem, 1.0 - methaem]) / haem  # of the fraction by haem that can carry oxygen and by methaem
     fraction_var = float(by @ covariance[:2, :2] @ by)

@@ -64,6 +64,15 @@ _REASONS: dict[str, tuple[str, str]] = {
         "Réglages du capteur spectral différents de l'étalonnage",
         "Spectral sensor settings differ from the calibration",
     ),
+    "tof_calibration_expired": (
+        "Étalonnage du capteur de hauteur périmé : incertitude élargie",
+        "Height calibration expired: uncertainty widened",
+    ),
+    "spectral_calibration_expired": (
+        "Étalonnage du blanc périmé : incertitude élargie",
+        "White calibration expired: uncertainty widened",
+    ),
+    "flicker": ("Lumière du hall papillotante pendant la mesure", "Flickering hall light during the measurement"),
     "haem_unseen": ("Trop peu de sang visible pour juger l'oxydation", "Too little visible blood to judge oxidation"),
     "unexplained": ("Spectre mal expliqué par les pigments connus", "Spectrum poorly explained by the known pigments"),
 }
@@ -75,6 +84,7 @@ _UNGRADED: dict[str, tuple[str, str]] = {
     "several_products": ("Non classé : plusieurs produits à la fois", "Not graded: several products at once"),
     "spectral_saturated": ("Non classé : capteur spectral saturé", "Not graded: spectral sensor saturated"),
     "spectral_glare": ("Non classé : reflet plus clair que le blanc", "Not graded: glare brighter than white"),
+    "spectral_fault": ("Non classé : capteur spectral en défaut", "Not graded: spectral sensor faulty"),
     "spectral_low_light": ("Non classé : lumière insuffisante", "Not graded: not enough light"),
 }
 # What is wrong with a sensor: `chip` is its name. The codes are those of the device's events.

@@ -46,7 +46,7 @@ WIDTH_NM: Final = np.array([22.6, 45.7, 38.2, 37.5, 38.4, 46.9, 48.7])
 FILTER_U_NM: Final = 2.9 * (WIDTH_NM / np.array([30.0, 36.0, 39.0, 39.0, 40.0, 50.0, 52.0])) ** 2
 METHAEM_F2_RELATIVE_U = 0.5
 METHAEM_F1_F2_MM: Final = (110.0, 21.0)  # 1/(mM cm) per haem: our estimate of the flank of the Soret band
-OXYGENATED, OXYGENATED_U = 0.70, 0.16  # of the haem that is not oxidised, at a surface that lies in air
+OXYGENATED, OXYGENATED_U = 0.70, 0.17  # of the haem that is not oxidised, at a surface that lies in air
 POWER_U = 0.13  # of the exponent of scattering
 LIPID_SHARE, WATER_SHARE = 0.50, 0.33  # typical of foie gras; their absorption here is below 1 % of haem's
 BACKGROUND_RELATIVE_U = 0.4  # scattering is not known, so neither is fat and water relative to it
@@ -63,8 +63,8 @@ class Fit:
     """unknowns: (6,), mM and pure numbers, in the order of HAEM to LEVEL (natural logarithm). covariance: (6, 6).
 
     gain: (6, 7), by how much each unknown moves with ln R of each channel. filter_u: (7,), standard uncertainty of ln R
-    because nobody knows where within the reel's limits the filters' centres lie: more where it is steep. residual: rms of what the model leaves of
-    ln R, in its own standard uncertainties.
+    because nobody knows where within the reel's limits the filters' centres lie: more where it is steep. residual: rms
+    of what the model leaves of ln R, in its own standard uncertainties.
     """
 
     unknowns: Array

@@ -21,6 +21,8 @@ GRANT INSERT ON sqal_sensor_samples, sqal_events, sqal_gaps, sqal_alerts TO sqal
 -- What ingest keeps up to date beside them.
 GRANT INSERT, UPDATE ON sqal_alert_state, sqal_device_boots, sqal_dead_letters, sqal_counters TO sqal_ingest;
 GRANT INSERT, DELETE ON sqal_outbox TO sqal_ingest;
+GRANT INSERT, UPDATE ON sqal_notifications TO sqal_ingest;
+GRANT INSERT ON sqal_alert_actions TO sqal_ingest;
 GRANT DELETE ON sqal_dead_letters TO sqal_ingest;
 GRANT UPDATE (last_seen) ON sqal_devices TO sqal_ingest;
 -- Plain PostgreSQL keeps its hourly figures in a table that every INSERT of samples adds to.
@@ -30,10 +32,14 @@ BEGIN
 END
 $$;
 
+-- Starts of devices without a clock, noted by the raw worker; calibrations are put there by `sqal cloud calibrate`.
+GRANT INSERT ON sqal_raw_boots, sqal_raw_calibrations TO sqal_ingest;
+
 -- What people decide: acknowledge and shelve alerts, register devices.
 GRANT UPDATE (is_acknowledged, acknowledged_at, acknowledged_by) ON sqal_alerts TO sqal_api;
 GRANT INSERT, UPDATE ON sqal_alert_state, sqal_devices TO sqal_api;
-GRANT INSERT ON sqal_outbox TO sqal_api;
+GRANT INSERT ON sqal_outbox, sqal_notifications, sqal_alert_actions TO sqal_api;
+GRANT INSERT, UPDATE, DELETE ON sqal_channels TO sqal_api;
 GRANT INSERT, UPDATE, DELETE ON sqal_users, sqal_api_tokens, sqal_passes, sqal_login_failures TO sqal_api;
 GRANT INSERT ON sqal_audit TO sqal_api;
 

@@ -810,6 +810,28 @@ CREATE FUNCTION sqal_index_of(s sqal_sensor_samples, p_name TEXT) RETURNS DOUBLE
     END::FLOAT
 $$;
 
+-- Devices that only measure: what their raw messages are analysed with, and when each of their starts was.
+
+-- The newest calibration of a device is the one in use; older ones stay, samples cite them.
+CREATE TABLE sqal_raw_calibrations (
+    calibration_number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id VARCHAR(100) NOT NULL REFERENCES sqal_devices (device_id),
+    content JSONB NOT NULL,                   -- as `sqal edge calibrate` keeps it in its file
+    measured_at TIMESTAMPTZ NOT NULL,
+    stored_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+CREATE INDEX sqal_raw_calibrations_by_device ON sqal_raw_calibrations (device_id, calibration_number DESC);
+
+-- Wall time of the zero of a device's own clock, for each start of a device that does not know the time: what was
+-- found at its first message holds for all of them, so that a message analysed again has the same time.
+CREATE TABLE sqal_raw_boots (
+    device_id VARCHAR(100) NOT NULL,
+    boot_id UUID NOT NULL,
+    zero_at TIMESTAMPTZ NOT NULL,
+    noted_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    PRIMARY KEY (device_id, boot_id)
+);
+
 -- Days as people at a site count them: its time zone, its shifts, and figures by day that add up what hours hold.
 
 CREATE TABLE sqal_sites (
@@ -858,6 +880,55 @@ SELECT (h.bucket AT TIME ZONE COALESCE(z.time_zone, 'UTC'))::DATE AS day, h.site
     SUM(h.count_reject)::BIGINT AS count_reject
 FROM sqal_hourly_stats AS h LEFT JOIN sqal_sites AS z USING (site_code)
 GROUP BY 1, 2;
+
+-- Alerts of the system itself (no device, one for each site), what people did about alerts, and who is told of them.
+
+ALTER TABLE sqal_alert_state ADD COLUMN shelved_by VARCHAR(200);
+
+DROP INDEX sqal_alert_state_open;
+CREATE UNIQUE INDEX sqal_alert_state_open ON sqal_alert_state (device_id, alert_type, lot_id, site_code)
+    NULLS NOT DISTINCT WHERE state <> 'cleared';
+
+-- Who acknowledged or shelved what, why, and until when; only ever added to.
+CREATE TABLE sqal_alert_actions (
+    action_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    time TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    alarm_id UUID NOT NULL,
+    action VARCHAR(20) NOT NULL CHECK (action IN ('acknowledge', 'shelve', 'unshelve', 'expire')),
+    actor VARCHAR(200) NOT NULL,
+    comment VARCHAR(1000),
+    until TIMESTAMPTZ
+);
+CREATE INDEX sqal_alert_actions_by_alarm ON sqal_alert_actions (alarm_id, action_id);
+
+-- Where alerts are told beside MQTT and live views. A channel without sites hears of all.
+CREATE TABLE sqal_channels (
+    channel_id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name VARCHAR(100) NOT NULL UNIQUE,
+    kind VARCHAR(10) NOT NULL CHECK (kind IN ('email', 'webhook', 'mqtt')),
+    target VARCHAR(500) NOT NULL,             -- addresses separated by commas, an URL, or a topic
+    min_severity VARCHAR(20) NOT NULL DEFAULT 'warning' CHECK (min_severity IN ('info', 'warning', 'critical')),
+    sites VARCHAR(2)[],
+    is_active BOOLEAN NOT NULL DEFAULT TRUE,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT NOW()
+);
+
+-- Every message to a channel: written with the alert that it tells of, sent at least once, kept as the log.
+CREATE TABLE sqal_notifications (
+    notification_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    channel_id INTEGER NOT NULL REFERENCES sqal_channels ON DELETE CASCADE,
+    alarm_id UUID,                            -- none for a test
+    site_code VARCHAR(2) NOT NULL,
+    payload BYTEA NOT NULL,                   -- the alarm as it was then, JSON
+    state VARCHAR(10) NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'dead')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    last_error VARCHAR(500),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    settled_at TIMESTAMPTZ
+);
+CREATE INDEX sqal_notifications_waiting ON sqal_notifications (next_at) WHERE state = 'waiting';
+CREATE INDEX sqal_notifications_by_time ON sqal_notifications (created_at DESC);
 
 -- Who may use the API: users, their sessions, tokens for programs, tickets for one WebSocket, and the record of what was
 -- done and denied. Secrets are stored as digests only: SHA-256 of 256 random bits, argon2id of what people choose.
@@ -1093,7 +1164,9 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (10, 'science', 'core', '65f11ad80f0eec9fd63bec296ccec95bdad9ef5e0c876dab72a8156a8a0767a7'),
     (11, 'sample_details', 'core', '1eded399ee5fd675ed7954b18ccd65e95b9a59857434ce846d5a3a5bba9d7a13'),
     (12, 'index_of', 'core', '90d303c10c3655e29e060eebcabf5d3ddeaab0d073a74c7d75e6b4e6c08a346e'),
+    (20, 'raw', 'core', '008a6031e1f22258ff32073dd5eb66ef2a8233c355b1d88e084c5a86a9eb3d89'),
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
+    (31, 'alert_life', 'core', '1d7863986c9928529f171e0ba944ed6e0f9018ced321832e0b3d0138331f0a09'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
     (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93'),
     (51, 'lots', 'core', '5a7769f3a562cb5a35f9dd62d61a518be9738630177c46596acb5ba914a0a1de');

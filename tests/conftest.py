@@ -13,10 +13,12 @@ pytest_plugins = [
     "tests.kit.fix_database",
     "tests.kit.fix_messaging",
     "tests.kit.fix_ingest",
+    "tests.kit.fix_receivers",
     "tests.kit.fix_timescale",
     "tests.kit.fix_line",
     "tests.kit.fix_serve",
     "tests.kit.fix_spool",
     "tests.kit.fix_pki",
     "tests.kit.fix_ledger",
+    "tests.kit.fix_closed",
 ]

@@ -10,15 +10,16 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
-from cloud.alerts import Observation, Occurrence
+from cloud.alerts import Observation, Occurrence, OpenAlert
 from cloud.api.params import AlertPath, DeviceFilter, Period, SiteFilter, period_of, text_without_nul
 from cloud.api.problems import BadRequestError, NotFoundError
 from cloud.api.rights import Rights
 from cloud.clock import Clock
 from cloud.ids import uuid7
-from cloud.store.alerts import acknowledge_alert, apply_observations
+from cloud.store.alerts import acknowledge_alert, apply_observations, shelve_alert, unshelve_alert
 from cloud.store.reader import Row, Store
 from contract.bounds import DeviceId, LongText, SampleId, Severity
+from contract.messages import AlarmState
 
 LIMIT_MAX = 500
 CONTEXT_BYTES_MAX = 16 * 1024
@@ -26,6 +27,8 @@ Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX)]
 SeverityFilter = Annotated[Severity | None, QueryParameter(name="severity")]
 AcknowledgedFilter = Annotated[bool | None, QueryParameter(name="is_acknowledged")]
 AcknowledgedBy = Annotated[str, QueryParameter(name="acknowledged_by", min_length=1, max_length=200)]
+CommentParameter = Annotated[str | None, QueryParameter(name="comment", max_length=1000, description="why")]
+SHELF_MINUTES_MAX = 7 * 24 * 60  # longer means that the rule is wrong, not the moment
 
 
 class NewAlert(msgspec.Struct, frozen=True):
@@ -52,6 +55,23 @@ class Acknowledged(msgspec.Struct, frozen=True):
     alert_id: int
     acknowledged_by: str
     acknowledged_at: datetime
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """For how long an alert is silenced, and why; at most seven days."""
+
+    minutes: Annotated[int, Meta(ge=1, le=SHELF_MINUTES_MAX)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Shelved(msgspec.Struct, frozen=True):
+    """The state of a life cycle after a change."""
+
+    success: Literal[True]
+    alert_id: int
+    alarm_id: str
+    state: AlarmState
+    shelved_until: datetime | None
 
 
 class AlertsController(Controller):
@@ -131,18 +151,90 @@ class AlertsController(Controller):
         rights: NamedDependency[Rights],
         alert_id: AlertPath,
         acknowledged_by: AcknowledgedBy,
+        *,
+        comment: CommentParameter = None,
     ) -> Acknowledged:
         """Acknowledge an alert and its life cycle; the first to do so stays on record. Raises NotFoundError."""
         text_without_nul(acknowledged_by, "acknowledged_by")
-        known = await store.row("api_alert_site", alert_id=alert_id)
-        if known is not None:
-            rights.require(known["site_code"])
+        text_without_nul(comment, "comment")
+        await _require_site(store, rights, alert_id)
         async with store.transaction() as connection:
-            row = await acknowledge_alert(connection, store.queries, alert_id=alert_id, acknowledged_by=acknowledged_by)
+            row = await acknowledge_alert(
+                connection, store.queries, alert_id=alert_id, acknowledged_by=acknowledged_by, comment=comment
+            )
         if row is None:
             raise NotFoundError(f"there is no alert {alert_id}")
         _, _, by, at = row
         return Acknowledged(success=True, alert_id=alert_id, acknowledged_by=by, acknowledged_at=at)
+
+    @post("/{alert_id:int}/shelve", summary="Silence an alert for a while", status_code=200)
+    async def shelve(
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
+        alert_id: AlertPath,
+        data: JSONBody[Shelf],
+    ) -> Shelved:
+        """Silence an open alert until its time is over; it counts on meanwhile. Raises NotFoundError."""
+        text_without_nul(data.reason, "reason")
+        await _require_site(store, rights, alert_id)
+        async with store.transaction() as connection:
+            moved = await shelve_alert(
+                connection,
+                store.queries,
+                alert_id=alert_id,
+                by=rights.principal.name,
+                reason=data.reason,
+                until=clock.now() + timedelta(minutes=data.minutes),
+            )
+        return _shelved(alert_id, moved)
+
+    @post("/{alert_id:int}/unshelve", summary="End an alert's silence", status_code=200)
+    async def unshelve(
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        alert_id: AlertPath,
+        *,
+        comment: CommentParameter = None,
+    ) -> Shelved:
+        """Take an alert off its shelf before its time. Raises NotFoundError where it is not on one."""
+        text_without_nul(comment, "comment")
+        await _require_site(store, rights, alert_id)
+        async with store.transaction() as connection:
+            moved = await unshelve_alert(
+                connection, store.queries, alert_id=alert_id, by=rights.principal.name, comment=comment
+            )
+        return _shelved(alert_id, moved)
+
+    @get("/{alert_id:int}/actions", summary="What was done about an alert")
+    async def actions(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], alert_id: AlertPath
+    ) -> list[Row]:
+        """Acknowledgements and shelves with who, when and why, oldest first. Raises NotFoundError."""
+        await _require_site(store, rights, alert_id, must_exist=True)
+        return await store.rows("select_alert_actions", alert_id=alert_id)
+
+
+async def _require_site(store: Store, rights: Rights, alert_id: int, *, must_exist: bool = False) -> None:
+    known = await store.row("api_alert_site", alert_id=alert_id)
+    if known is not None:
+        rights.require(known["site_code"])
+    elif must_exist:
+        raise NotFoundError(f"there is no alert {alert_id}")
+
+
+def _shelved(alert_id: int, moved: OpenAlert | None) -> Shelved:
+    if moved is None:
+        raise NotFoundError(f"there is no alert {alert_id} in a state that this could change")
+    return Shelved(
+        success=True,
+        alert_id=alert_id,
+        alarm_id=str(moved.alarm_id),
+        state=moved.state,
+        shelved_until=moved.shelved_until,
+    )
 
 
 def _check(alert: NewAlert) -> None:

@@ -15,6 +15,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from cloud.api.problems import BadRequestError, ConflictError, NotFoundError, UnavailableError
+from cloud.api.rights import ANY_SITE, PUBLIC, Rights, require_lot
 from cloud.certificate import CertificateError
 from cloud.certificate_file import Kind, write_file
 from cloud.certificate_issue import NotReadyError, issue
@@ -33,12 +34,10 @@ from contract.checkpoint import parse_key
 HISTORY_MAX = 1000
 VERIFY_CACHE_S = 10.0
 MEDIA_TYPES = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "json": "application/json"}
-ANY_SITE: dict[str, Any] = {"any_site": True}  # animals stand at no site
-PUBLIC: dict[str, Any] = {"is_public": True}  # what strangers must be able to read: proofs and checkpoints
 
-Animal = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+Animal = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$(?!\n)")]
 AnimalId = (
-    Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")] | Annotated[int, msgspec.Meta(ge=0)]
+    Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$(?!\n)")] | Annotated[int, msgspec.Meta(ge=0)]
 )
 Language = Annotated[Literal["fr", "en"], QueryParameter(name="lang")]
 Format = Annotated[Literal["json", "html", "pdf"], QueryParameter(name="format")]
@@ -138,46 +137,59 @@ class BlockchainController(Controller):
         events = [LedgerEvent("init", subject_of(str(each)), now, None, {}, private) for each in data.canard_ids]
         return await record(store, events)
 
-    @post("/canard/{canard_id:str}", summary="Something happened to an animal", opt=ANY_SITE)
+    @post("/canard/{canard_id:str}", summary="Something happened to an animal")
     async def add(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], canard_id: Animal, data: JSONBody[NewEvent]
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
+        canard_id: Animal,
+        data: JSONBody[NewEvent],
     ) -> Accepted:
         """Put an event on record. Raises BadRequestError for a lot that is not there."""
+        await _require_animal(store, rights, await _own_entries(store, canard_id))
+        if data.lot_id is not None:
+            await require_lot(store, rights, data.lot_id)
         if data.lot_id is not None and (await store.row("api_lot", lot_id=data.lot_id)) is None:
             raise BadRequestError("lot_id", f"there is no lot {data.lot_id}")
         event = LedgerEvent(data.type_evenement, subject_of(canard_id), clock.now(), data.lot_id, {}, data.donnees)
         return await record(store, [event])
 
-    @get("/canard/{canard_id:str}/history", summary="History of an animal", opt=ANY_SITE)
-    async def history(self, store: NamedDependency[Store], canard_id: Animal) -> list[HistoryEvent]:
+    @get("/canard/{canard_id:str}/history", summary="History of an animal")
+    async def history(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], canard_id: Animal
+    ) -> list[HistoryEvent]:
         """Its own events and those of its lot, the oldest first. Raises NotFoundError."""
         await flush_lot(store, 0)
-        own = await store.rows("ledger_entries_of_subject", subject=subject_of(canard_id), limit=HISTORY_MAX)
+        own = await _own_entries(store, canard_id)
         if not own:
             raise NotFoundError(f"there is no history of animal {canard_id}")
+        await _require_animal(store, rights, own)
         lot_id = _lot_of(own)
         lot = [] if lot_id is None else await store.rows("ledger_entries_of_lot", lot_id=lot_id, limit=HISTORY_MAX)
         own_indices = {row["leaf_index"] for row in own}
         others = [row for row in lot if row["leaf_index"] not in own_indices and not _is_other_animal(row)]
         return await history_of(store, [*own, *others])
 
-    @get("/canard/{canard_id:str}/certificat", summary="Certificate of an animal", opt=ANY_SITE)
+    @get("/canard/{canard_id:str}/certificat", summary="Certificate of an animal")
     async def certificate(
         self,
         *,
         store: NamedDependency[Store],
         ledger: NamedDependency[LedgerSettings],
         clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
         canard_id: Animal,
         lang: Language = "fr",
         format: Format = "json",  # noqa: A002  # the name in the query
     ) -> Response[bytes]:
         """What was measured of its lot, with proofs. Raises NotFoundError, ConflictError, UnavailableError."""
         await flush_lot(store, 0)
-        own = await store.rows("ledger_entries_of_subject", subject=subject_of(canard_id), limit=HISTORY_MAX)
+        own = await _own_entries(store, canard_id)
         lot_id = _lot_of(own)
         if lot_id is None:
             raise NotFoundError(f"animal {canard_id} is bound to no lot: there is nothing to certify")
+        await require_lot(store, rights, lot_id)
         return await certified(
             store, ledger, clock, subject=subject_of(canard_id), lot_id=lot_id, lang=lang, kind=format
         )
@@ -278,6 +290,17 @@ def _measurements(
             }
         found.append(HistoryEvent(row["leaf_index"], "qualite_sqal", at, entry.lot_id or None, data, code, root))
     return found
+
+
+async def _own_entries(store: Store, canard_id: str) -> list[Row]:
+    return await store.rows("ledger_entries_of_subject", subject=subject_of(canard_id), limit=HISTORY_MAX)
+
+
+async def _require_animal(store: Store, rights: Rights, own: Sequence[Row]) -> None:
+    """An animal that is bound to a lot stands where the lot does; before that it stands nowhere and is everybody's."""
+    lot_id = _lot_of(own)
+    if lot_id is not None:
+        await require_lot(store, rights, lot_id)
 
 
 def _lot_of(rows: Sequence[Row]) -> int | None:

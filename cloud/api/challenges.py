@@ -242,7 +242,7 @@ class ChallengesController(Controller):
         *,
         data: JSONBody[Start],
     ) -> Started:
-        """Send the device the piece's figures; it measures and reports. Raises 400, 403, 404, 503."""
+        """Send the device the piece's figures; it measures and reports. Raises 400, 403, 404, 409, 503."""
         device = await store.row("api_device", device_id=data.device_id)
         if device is None or device["site_code"] is None:
             raise BadRequestError("device_id", f"no device {data.device_id!r} is registered at a site")

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from cloud.api.params import SiteFilter, text_without_nul
-from cloud.api.problems import ConflictError, NotFoundError
+from cloud.api.problems import BadRequestError, ConflictError, NotFoundError
 from cloud.api.rights import ADMIN, Rights
 from cloud.api.samples import newest_sample
 from cloud.api.stats import GradeCounts, grade_counts
@@ -90,6 +90,12 @@ async def sites(store: NamedDependency[Store], rights: NamedDependency[Rights]) 
     return Sites(await store.rows("api_sites", sites=rights.sites))
 
 
+async def _require_site(store: Store, site_code: str) -> None:
+    """Raises BadRequestError for a site that is not there."""
+    if not await store.rows("api_sites", sites=[site_code]):
+        raise BadRequestError("site_code", f"there is no site {site_code!r}")
+
+
 def _check_texts(data: NewDevice | DeviceChange) -> None:
     for name, value in msgspec.structs.asdict(data).items():
         text_without_nul(value, name)
@@ -124,6 +130,7 @@ class DevicesController(Controller):
         """Register a device. Raises ConflictError where its id is taken."""
         _check_texts(data)
         rights.require(data.site_code)
+        await _require_site(store, data.site_code)
         row = await store.row("api_insert_device", **msgspec.structs.asdict(data))
         if row is None:
             raise ConflictError(f"there is a device {data.device_id!r} already")
@@ -146,6 +153,7 @@ class DevicesController(Controller):
         rights.require(known["site_code"])
         if data.site_code is not None:
             rights.require(data.site_code)
+            await _require_site(store, data.site_code)
         row = await store.row("api_update_device", device_id=device_id, **msgspec.structs.asdict(data))
         assert row is not None, "devices are never deleted"
         return row

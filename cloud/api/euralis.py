@@ -12,12 +12,13 @@ from litestar.params import PathParameter, QueryParameter
 
 from cloud.api.params import LotPath, Period, SiteFilter, period_of
 from cloud.api.problems import NotFoundError
+from cloud.api.rights import Rights, require_lot
 from cloud.store.reader import Row, Store
 
 LOTS_MAX = 1000
 ALERTS_MAX = 500
 LOTS_FOR_CORRELATION = 3  # two points always lie on a line
-SitePath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9]{1,2}$")]
+SitePath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9]{1,2}$(?!\n)")]
 SamplesMin = Annotated[int, QueryParameter(name="min_samples", ge=0, le=1_000_000, description="more than so many")]
 MONTH = {"period": period_of(timedelta(days=30))}
 
@@ -59,46 +60,68 @@ class EuralisController(Controller):
     tags = ("euralis",)
 
     @get("/sites", summary="All sites", dependencies=MONTH)
-    async def sites(self, store: NamedDependency[Store], period: NamedDependency[Period]) -> Sites:
+    async def sites(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], period: NamedDependency[Period]
+    ) -> Sites:
         """Sites with the quality of a period (30 days by default)."""
-        rows = [_site(row) for row in await _sites(store, period)]
+        rows = [_site(row) for row in await _sites(store, period, rights.sites)]
         return Sites(rows, len(rows), period)
 
     @get("/sites/compare", summary="Sites beside each other", dependencies=MONTH)
-    async def compare(self, store: NamedDependency[Store], period: NamedDependency[Period]) -> Sites:
+    async def compare(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], period: NamedDependency[Period]
+    ) -> Sites:
         """Sites by falling mean score; sites without samples last."""
-        rows = [_site(row) for row in await _sites(store, period)]
+        rows = [_site(row) for row in await _sites(store, period, rights.sites)]
         rows.sort(key=lambda row: (row["avg_quality_score"] is None, -(row["avg_quality_score"] or 0), row["code"]))
         return Sites(rows, len(rows), period)
 
     @get("/sites/{code:str}", summary="One site", dependencies=MONTH)
     async def site(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], code: SitePath
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        period: NamedDependency[Period],
+        code: SitePath,
     ) -> dict[str, Any]:
         """A site with the quality of a period. Raises NotFoundError."""
+        rights.require(code)
         return _site(await _one_site(store, period, code))
 
     @get("/sites/{code:str}/stats", summary="Quality of a site, day by day", dependencies=MONTH)
     async def stats(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], code: SitePath
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        period: NamedDependency[Period],
+        code: SitePath,
     ) -> dict[str, Any]:
         """Days (UTC) of a site, the newest first. Raises NotFoundError."""
+        rights.require(code)
         site = _site(await _one_site(store, period, code))
         days = await store.rows("api_site_days", start=period.start, end=period.end, sites=[code])
         return {"site": site, "stats": days, "period": period}
 
     @get("/sites/{code:str}/lots", summary="Lots of a site")
-    async def lots_of_site(self, store: NamedDependency[Store], code: SitePath, samples_min: SamplesMin = 0) -> Lots:
+    async def lots_of_site(
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        code: SitePath,
+        samples_min: SamplesMin = 0,
+    ) -> Lots:
         """Lots of a site that have samples, by falling ITM."""
-        return await lots_with_quality(store, site_code=code, samples_min=samples_min)
+        return await lots_with_quality(store, sites=rights.narrow(code), samples_min=samples_min)
 
     @get("/dashboard/kpis", summary="All in a few figures", dependencies=MONTH)
-    async def kpis(self, store: NamedDependency[Store], period: NamedDependency[Period]) -> Kpis:
-        """Figures of a period over all sites."""
-        sites = await _sites(store, period)
-        lots = await lots_with_quality(store, samples_min=0)
+    async def kpis(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], period: NamedDependency[Period]
+    ) -> Kpis:
+        """Figures of a period over all sites of the caller."""
+        sites = await _sites(store, period, rights.sites)
+        lots = await lots_with_quality(store, sites=rights.sites, samples_min=0)
         total = sum(row["total_samples"] for row in sites)
-        alerts = await store.rows("euralis_alerts", site_code=None, limit=ALERTS_MAX)
+        alerts = await store.rows("euralis_alerts", sites=rights.sites, limit=ALERTS_MAX)
         return Kpis(
             total_sites=len(sites),
             total_devices=sum(row["devices"] for row in sites),
@@ -113,14 +136,21 @@ class EuralisController(Controller):
 
     @get("/lots", summary="Lots, ITM beside quality")
     async def lots(
-        self, store: NamedDependency[Store], site_code: SiteFilter = None, samples_min: SamplesMin = 0
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        site_code: SiteFilter = None,
+        samples_min: SamplesMin = 0,
     ) -> Lots:
         """Lots with more than `min_samples` samples by falling ITM: the mission's correlation."""
-        return await lots_with_quality(store, site_code=site_code, samples_min=samples_min)
+        return await lots_with_quality(store, sites=rights.narrow(site_code), samples_min=samples_min)
 
     @get("/lots/{lot_id:int}", summary="One lot")
-    async def lot(self, store: NamedDependency[Store], lot_id: LotPath) -> dict[str, Any]:
+    async def lot(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], lot_id: LotPath
+    ) -> dict[str, Any]:
         """A lot with its row, its quality, its decisions. Raises NotFoundError."""
+        await require_lot(store, rights, lot_id)
         lot = (await store.row("api_lot", lot_id=lot_id) or {}).get("lot")
         if lot is None:
             raise NotFoundError(f"there is no lot {lot_id}")
@@ -130,19 +160,20 @@ class EuralisController(Controller):
         return {"lot": lot, "itm": lot.get(store.itm_column), "quality": quality, "is_held": held}
 
     @get("/alertes", summary="Alerts that are not cleared")
-    async def alerts(self, store: NamedDependency[Store], site_code: SiteFilter = None) -> list[dict[str, Any]]:
+    async def alerts(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], site_code: SiteFilter = None
+    ) -> list[dict[str, Any]]:
         """The newest first."""
-        return await store.rows("euralis_alerts", site_code=site_code, limit=ALERTS_MAX)
+        return await store.rows("euralis_alerts", sites=rights.narrow(site_code), limit=ALERTS_MAX)
 
 
-async def lots_with_quality(store: Store, *, site_code: str | None = None, samples_min: int) -> Lots:
+async def lots_with_quality(store: Store, *, sites: list[str] | None, samples_min: int) -> Lots:
     """Lots by falling ITM, with Pearson's correlation of ITM and mean score."""
     rows = await store.rows(
         "euralis_lots",
         itm_column=store.itm_column,
-        site_code=site_code,
+        sites=sites,
         samples_min=samples_min,
-        lot_id=None,
         limit=LOTS_MAX,
     )
     known = [row for row in rows if row["itm"] is not None and row["avg_quality_score"] is not None]
@@ -162,12 +193,12 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     return round(math.fsum((x - mean_x) * (y - mean_y) for x, y in pairs) / math.sqrt(xx * yy), 4)
 
 
-async def _sites(store: Store, period: Period, code: str | None = None) -> list[Row]:
-    return await store.rows("euralis_sites", start=period.start, end=period.end, site_code=code)
+async def _sites(store: Store, period: Period, sites: list[str] | None) -> list[Row]:
+    return await store.rows("euralis_sites", start=period.start, end=period.end, sites=sites)
 
 
 async def _one_site(store: Store, period: Period, code: str) -> Row:
-    rows = await _sites(store, period, code)
+    rows = await _sites(store, period, [code])
     if not rows:
         raise NotFoundError(f"there is no site {code}")
     return rows[0]

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from cloud.api.blockchain import HISTORY_MAX, Format, HistoryEvent, Language, certified, history_of
 from cloud.api.params import LotPath
 from cloud.api.problems import NotFoundError
+from cloud.api.rights import Rights, require_lot
 from cloud.api.stats import GradeCounts, grade_counts
 from cloud.clock import Clock
 from cloud.settings import LedgerSettings
@@ -36,8 +37,9 @@ class GaveursController(Controller):
     tags = ("gaveurs",)
 
     @get("/lots/{lot_id:int}", summary="A lot, its quality and its history")
-    async def lot(self, store: NamedDependency[Store], lot_id: LotPath) -> LotView:
+    async def lot(self, store: NamedDependency[Store], rights: NamedDependency[Rights], lot_id: LotPath) -> LotView:
         """Figures of a lot and what the ledger holds of it. Raises NotFoundError."""
+        await require_lot(store, rights, lot_id)
         lot = (await store.row("api_lot", lot_id=lot_id) or {}).get("lot")
         totals = await store.row("api_lot_totals", lot_id=lot_id)
         if lot is None or totals is None:
@@ -63,11 +65,13 @@ class GaveursController(Controller):
         store: NamedDependency[Store],
         ledger: NamedDependency[LedgerSettings],
         clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
         lot_id: LotPath,
         lang: Language = "fr",
         format: Format = "json",  # noqa: A002  # the name in the query
     ) -> Response[bytes]:
         """What was measured of a lot, with proofs. Raises NotFoundError, ConflictError, UnavailableError."""
+        await require_lot(store, rights, lot_id)
         if await store.row("api_lot", lot_id=lot_id) is None:
             raise NotFoundError(f"there is no lot {lot_id}")
         return await certified(store, ledger, clock, subject=f"lot:{lot_id}", lot_id=lot_id, lang=lang, kind=format)

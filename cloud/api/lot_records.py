@@ -10,7 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
 from cloud.api.params import LotPath
-from cloud.api.problems import BadRequestError, ConflictError, NotFoundError
+from cloud.api.problems import BadRequestError, ConflictError, ForbiddenError, NotFoundError
+from cloud.api.rights import Rights, require_lot
 from cloud.clock import Clock
 from cloud.ledger_queue import LedgerEvent, queue_event
 from cloud.lot_import import Lot
@@ -66,11 +67,18 @@ class LotRecordsController(Controller):
     tags = ("lots",)
 
     @put("/", summary="Make lots or bring them up to date")
-    async def upsert(self, store: NamedDependency[Store], data: JSONBody[Lots]) -> dict[str, Any]:
+    async def upsert(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], data: JSONBody[Lots]
+    ) -> dict[str, Any]:
         """By code. Raises ConflictError where the table is the customer's own."""
+        await _require_sites(store, rights, data.lots)
         ours = await store.row("lot_is_ours")
         if ours is None or not ours["is_ours"]:
             raise ConflictError("lots_gavage belongs to the customer's other system: lots are made there, not here")
+        known = {row["site_code"] for row in await store.rows("api_sites", sites=None)}
+        for n, lot in enumerate(data.lots):
+            if lot.site_code is not None and lot.site_code not in known:
+                raise BadRequestError(f"lots[{n}].site_code", f"there is no site {lot.site_code!r}")
         made: list[Row] = []
         for lot in data.lots:
             row = await store.row("lot_upsert", **msgspec.structs.asdict(lot))
@@ -80,33 +88,56 @@ class LotRecordsController(Controller):
 
     @post("/{lot_id:int}/hold", summary="Hold a lot back")
     async def hold(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: JSONBody[Decision]
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
+        lot_id: LotPath,
+        data: JSONBody[Decision],
     ) -> Decided:
         """Raises NotFoundError, and ConflictError for a lot that is held already."""
+        await require_lot(store, rights, lot_id)
         return await _decide(store, clock, lot_id, "hold", data)
 
     @post("/{lot_id:int}/release", summary="Release a lot")
     async def release(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: JSONBody[Decision]
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
+        lot_id: LotPath,
+        data: JSONBody[Decision],
     ) -> Decided:
         """Raises NotFoundError, and ConflictError for a lot that is not held."""
+        await require_lot(store, rights, lot_id)
         return await _decide(store, clock, lot_id, "release", data)
 
     @get("/{lot_id:int}/decisions", summary="What was decided about a lot")
-    async def decisions(self, store: NamedDependency[Store], lot_id: LotPath) -> list[Row]:
+    async def decisions(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], lot_id: LotPath
+    ) -> list[Row]:
         """The newest first."""
+        await require_lot(store, rights, lot_id)
         return await store.rows("lot_decisions", lot_id=lot_id)
 
     @post("/{lot_id:int}/parents", summary="Say which lot went into this one")
     async def add_parent(
-        self, store: NamedDependency[Store], clock: NamedDependency[Clock], lot_id: LotPath, data: JSONBody[Parent]
+        self,
+        store: NamedDependency[Store],
+        clock: NamedDependency[Clock],
+        rights: NamedDependency[Rights],
+        lot_id: LotPath,
+        data: JSONBody[Parent],
     ) -> dict[str, Any]:
         """Raises NotFoundError, and BadRequestError where a lot would become its own ancestor."""
         for wanted in (lot_id, data.parent_lot_id):
+            await require_lot(store, rights, wanted)
             await _lot(store, wanted)
         async with store.transaction() as connection:
             await connection.execute(store.queries["lot_lock"], {"lot_id": 0})
-            cursor = await connection.execute(store.queries["lot_ancestors"], {"lot_id": data.parent_lot_id})
+            cursor = await connection.execute(
+                store.queries["lot_ancestors"], {"lot_id": data.parent_lot_id, "sites": None}
+            )
             above = {row[0] for row in await cursor.fetchall()} | {data.parent_lot_id}
             if lot_id in above:
                 raise BadRequestError("parent_lot_id", f"lot {lot_id} went into lot {data.parent_lot_id} already")
@@ -118,21 +149,26 @@ class LotRecordsController(Controller):
         return {"lot_id": lot_id, **public}
 
     @get("/{lot_id:int}/genealogy", summary="What a lot was made of, and what was made of it")
-    async def genealogy(self, store: NamedDependency[Store], lot_id: LotPath) -> dict[str, Any]:
-        """Over at most 20 steps. Raises NotFoundError."""
+    async def genealogy(
+        self, store: NamedDependency[Store], rights: NamedDependency[Rights], lot_id: LotPath
+    ) -> dict[str, Any]:
+        """Over at most 20 steps; lots of the caller's sites only. Raises NotFoundError."""
+        await require_lot(store, rights, lot_id)
         await _lot(store, lot_id)
-        ancestors = await store.rows("lot_ancestors", lot_id=lot_id)
-        descendants = await store.rows("lot_descendants", lot_id=lot_id)
+        ancestors = await store.rows("lot_ancestors", lot_id=lot_id, sites=rights.sites)
+        descendants = await store.rows("lot_descendants", lot_id=lot_id, sites=rights.sites)
         return {"lot_id": lot_id, "ancestors": ancestors, "descendants": descendants}
 
     @get("/{lot_id:int}/report", summary="Report of a lot")
     async def report(
         self,
         store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
         lot_id: LotPath,
         format: Format = "csv",  # noqa: A002  # the name in the query
     ) -> Response[bytes]:
         """All pieces as CSV, or figures, decisions and the first pieces as PDF. Raises NotFoundError."""
+        await require_lot(store, rights, lot_id)
         lot = await _lot(store, lot_id)
         rows = await store.rows("lot_pieces", lot_id=lot_id, limit=PIECES_MAX)
         headers = {"Content-Disposition": f'attachment; filename="lot-{lot_id}.{format}"'}
@@ -143,6 +179,18 @@ class LotRecordsController(Controller):
         decisions = await store.rows("lot_decisions", lot_id=lot_id)
         content = await asyncio.to_thread(pdf_report, lot, totals, decisions, rows)
         return Response(content, media_type="application/pdf", headers=headers)
+
+
+async def _require_sites(store: Store, rights: Rights, lots: list[Lot]) -> None:
+    """Refuse lots that stand, or would stand, at a site that is not the caller's. Raises ForbiddenError."""
+    if rights.sites is None:
+        return
+    known = await store.rows("lot_sites_by_code", codes=[lot.code_lot for lot in lots])
+    present = {row["code_lot"]: row["site_code"] for row in known}
+    for lot in lots:
+        for site in {lot.site_code or present.get(lot.code_lot), present.get(lot.code_lot, lot.site_code)}:
+            if not rights.principal.may_see(site):
+                raise ForbiddenError(f"{rights.principal.name} has no rights at the site of lot {lot.code_lot!r}")
 
 
 async def _lot(store: Store, lot_id: int) -> dict[str, Any]:

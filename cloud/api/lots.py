@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from cloud.api.params import LotPath, Period, period_of
 from cloud.api.problems import NotFoundError
+from cloud.api.rights import Rights, require_lot
 from cloud.api.stats import GradeCounts, grade_counts
 from cloud.store.reader import Row, Store
 
@@ -61,8 +62,9 @@ class LotsController(Controller):
     tags = ("lots",)
 
     @get("/lot/{lot_id:int}", summary="Quality of a lot")
-    async def one(self, store: NamedDependency[Store], lot_id: LotPath) -> LotQuality:
+    async def one(self, store: NamedDependency[Store], rights: NamedDependency[Rights], lot_id: LotPath) -> LotQuality:
         """Figures and newest samples of a lot, beside its ITM. Raises NotFoundError."""
+        await require_lot(store, rights, lot_id)
         lot = (await store.row("api_lot", lot_id=lot_id) or {}).get("lot")
         totals = await store.row("api_lot_totals", lot_id=lot_id)
         assert totals is not None, "an aggregate always has a row"
@@ -85,10 +87,16 @@ class LotsController(Controller):
         dependencies={"period": period_of(timedelta(days=90))},
     )
     async def aggregated(
-        self, store: NamedDependency[Store], period: NamedDependency[Period], limit: Limit = 500
+        self,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        period: NamedDependency[Period],
+        limit: Limit = 500,
     ) -> LotsAggregated:
         """Lots with samples in a period (90 days by default), the latest first."""
-        rows = await store.rows("api_lots_aggregated", start=period.start, end=period.end, limit=limit)
+        rows = await store.rows(
+            "api_lots_aggregated", start=period.start, end=period.end, sites=rights.sites, limit=limit
+        )
         lots = [_summary(row, store.itm_column) for row in rows]
         return LotsAggregated(len(lots), lots)
 

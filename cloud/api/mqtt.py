@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from cloud.access import Principal
 from cloud.api.access import Doorkeeper
-from cloud.api.wire import Closed, Frame, abort_of, end_when_refused, receive, violation
+from cloud.api.wire import Closed, Frame, abort_of, end_when_refused, feed_of, receive, violation
 from cloud.broker import password, tls_context
 from cloud.clock import Clock
 from cloud.hub import Bundle, Counters, Filters, Viewer, ViewerStalledError
@@ -123,7 +123,9 @@ class _Session:
         self._viewer.post(welcome_text("SQAL topics; subscribe to some", self._clock.now()))
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._viewer.pump(self._socket.send_text), name="mqtt.pump")
+                tasks.create_task(
+                    self._viewer.pump(self._socket.send_text, feed=feed_of(self._socket)), name="mqtt.pump"
+                )
                 tasks.create_task(self._relay(), name="mqtt.relay")
                 tasks.create_task(self._listen(), name="mqtt.listen")
                 tasks.create_task(end_when_refused(self._socket, doorkeeper), name="mqtt.rights")
@@ -178,6 +180,8 @@ class _Session:
             return frame_text("error", self._clock.now(), error=reason, path="$.topics")
         try:
             if wanted - self._topics:
+                # a client that is still connecting would ask for them twice, and retained messages would come twice
+                await self._client.wait_connected()
                 await self._client.subscribe(*(Subscription(each) for each in sorted(wanted - self._topics)))
         except SubscribeRefusedError as error:
             return frame_text("error", self._clock.now(), error=str(error), path="$.topics")

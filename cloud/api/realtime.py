@@ -19,7 +19,7 @@ import cloud.hub
 from cloud.api.access import Doorkeeper
 from cloud.api.params import moment
 from cloud.api.problems import BadRequestError
-from cloud.api.wire import Closed, Frame, abort_of, end_when_refused, receive, violation
+from cloud.api.wire import Closed, Frame, abort_of, end_when_refused, feed_of, receive, violation
 from cloud.clock import Clock
 from cloud.hub import Filters, HubFullError, Viewer, ViewerStalledError, passes
 from cloud.live import frame_text, row_of, status_text, welcome_text
@@ -133,7 +133,9 @@ class _Session:
             except TimeoutError as error:
                 raise ViewerStalledError("took not even its welcome") from error
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._viewer.pump(self._socket.send_text), name="realtime.pump")
+                tasks.create_task(
+                    self._viewer.pump(self._socket.send_text, feed=feed_of(self._socket)), name="realtime.pump"
+                )
                 tasks.create_task(self._ping(), name="realtime.ping")
                 tasks.create_task(self._listen(), name="realtime.listen")
                 tasks.create_task(end_when_refused(self._socket, self._doorkeeper), name="realtime.rights")

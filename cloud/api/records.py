@@ -126,8 +126,8 @@ async def replay_dead_letter(
         topic = parse(row["topic"])
     except ContractError as error:
         raise ConflictError(f"its topic is none of ours: {error}") from error
-    if not isinstance(topic, DeviceTopic) or topic.kind not in ("sample", "event"):
-        raise ConflictError("only samples and events are ingested, so only they can be sent again")
+    if not isinstance(topic, DeviceTopic) or topic.kind not in ("sample", "event", "raw"):
+        raise ConflictError("only samples, events and raw messages are stored, so only they can be sent again")
     try:
         async with asyncio.timeout(PUBLISH_S):
             await client.publish(str(topic), row["payload"])

@@ -14,6 +14,8 @@ from cloud.access import AccessScope, Principal, Role
 from cloud.api.access import SAFE_METHODS
 from cloud.api.params import text_without_nul
 from cloud.api.problems import ForbiddenError, UnauthorizedError
+from cloud.api.strict import require_single_parameters
+from cloud.store.reader import Store
 
 PUBLIC: dict[str, Any] = {"is_public": True}
 ADMIN: dict[str, Any] = {"role": "admin"}
@@ -61,14 +63,27 @@ def provide_rights(request: Request[Any, Any, Any]) -> Rights:
     return Rights(principal)
 
 
+async def require_lot(store: Store, rights: Rights, lot_id: int) -> None:
+    """Refuse a lot that stands at no site of the caller, be it there or not. Raises ForbiddenError."""
+    if rights.sites is None:
+        return
+    row = await store.row("lot_site", lot_id=lot_id)
+    if row is None or not rights.principal.may_see(row["site_code"]):
+        raise ForbiddenError(f"{rights.principal.name} has no rights at the site of lot {lot_id}")
+
+
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Litestar guard of the whole application. Raises UnauthorizedError, ForbiddenError."""
     scope: Any = connection.scope
-    if scope["type"] == "websocket" or handler.opt.get("is_public") or scope["method"] == "OPTIONS":
+    if scope["type"] == "websocket" or scope["method"] == "OPTIONS":
         return  # WebSockets were judged before their upgrade
+    if handler.opt.get("is_public"):
+        require_single_parameters(connection)
+        return
     principal: Principal | None = scope["user"]
     if principal is None:
         raise UnauthorizedError(WHO)
+    require_single_parameters(connection)
     is_safe = scope["method"] in SAFE_METHODS
     role: Role = handler.opt.get("role", "viewer" if is_safe else "operator")
     reason = principal.lacks(role, "read" if is_safe or handler.opt.get("reads") else "write")

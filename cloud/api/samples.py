@@ -9,12 +9,14 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from cloud.api.params import DeviceFilter, Period, period_of, text_without_nul
-from cloud.api.problems import NotFoundError
+from cloud.api.problems import BadRequestError, NotFoundError
 from cloud.api.rights import Rights
 from cloud.store.reader import Row, Store
 
 LIMIT_MAX = 1000
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX)]
+
+SAMPLE_ID_MAX = 100  # characters, as in the contract
 
 
 class Samples(msgspec.Struct, frozen=True):
@@ -80,10 +82,12 @@ class SamplesController(Controller):
         self,
         store: NamedDependency[Store],
         rights: NamedDependency[Rights],
-        sample_id: Annotated[str, PathParameter(max_length=200)],
+        sample_id: Annotated[str, PathParameter(schema_extra={"max_length": SAMPLE_ID_MAX})],
     ) -> Row:
         """The newest sample with this id, and in `others` the time and device of all others that have it."""
-        wanted = text_without_nul(sample_id.removeprefix("/"), "sample_id")
+        wanted = text_without_nul(sample_id.removeprefix("/"), "sample_id") or ""
+        if len(wanted) > SAMPLE_ID_MAX:
+            raise BadRequestError("sample_id", f"{len(wanted)} characters, an id has at most {SAMPLE_ID_MAX}")
         sample = await store.row("api_sample", sample_id=wanted, sites=rights.sites)
         if sample is None:
             raise NotFoundError(f"there is no sample {wanted!r}")

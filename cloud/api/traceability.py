@@ -11,11 +11,12 @@ from litestar import Response, Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
-from cloud.api.blockchain import PUBLIC, BlockchainController, Verifier
+from cloud.api.blockchain import BlockchainController, Verifier
 from cloud.api.euralis import EuralisController
 from cloud.api.gaveurs import GaveursController
 from cloud.api.lot_records import LotRecordsController
 from cloud.api.problems import BadRequestError, NotFoundError
+from cloud.api.rights import PUBLIC
 from cloud.ledger_read import named_keys, tree_of
 from cloud.settings import Settings
 from cloud.store.reader import Row, Store

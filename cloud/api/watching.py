@@ -71,6 +71,28 @@ def offer_all(metrics: Metrics, relay: Relay, audit: Audit, rooms: MqttRooms) ->
         metrics.offer(name, "counter", text, read)
 
 
+def allow_exactly(app: ASGIApp) -> ASGIApp:
+    """Litestar middleware: `Allow` names every method of a path; Litestar forgets those of handlers added later."""
+
+    async def allowed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "OPTIONS":
+            await app(scope, receive, send)
+            return
+        template: Any = scope["path_template"]
+        routes = [route for route in scope["litestar_app"].routes if route.path_format == template]
+        methods = {str(method) for route in routes for method in getattr(route, "methods", ())}
+
+        async def sent(message: Any) -> None:
+            if message["type"] == "http.response.start" and methods:
+                headers = [each for each in message["headers"] if each[0].lower() != b"allow"]
+                message["headers"] = [*headers, (b"allow", ", ".join(sorted(methods)).encode())]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return allowed
+
+
 def tag_answers(app: ASGIApp) -> ASGIApp:
     """Litestar middleware: an ETag on answers that can be asked for again, and 304 where the asker has it already."""
 

@@ -11,6 +11,7 @@ from litestar import WebSocket
 
 import cloud.api.access
 from cloud.api.access import Doorkeeper
+from cloud.hub import Feed
 
 Frame = bytes
 
@@ -50,6 +51,12 @@ def abort_of(socket: WebSocket[Any, Any, Any]) -> Callable[[], None]:
     """What cuts the connection of `socket` at once, where the server lets us (cloud/server.py); else nothing does."""
     state: dict[str, Any] = socket.scope["state"]
     return state.get("abort", lambda: None)
+
+
+def feed_of(socket: WebSocket[Any, Any, Any]) -> Feed | None:
+    """What writes prepared frames to the connection of `socket`, where the server has it (cloud/server.py)."""
+    state: dict[str, Any] = socket.scope["state"]
+    return state.get("feed")
 
 
 def violation(error: msgspec.MsgspecError) -> tuple[str, str]:

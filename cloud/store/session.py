@@ -17,19 +17,25 @@ from cloud.store.queries import Queries
 from cloud.store.samples import Place
 
 CONNECT_TIMEOUT_S = 5
-KEEPALIVE_S = 2  # a dead peer is found within three of these, by us and by the server, who then frees the lock
+# A dead peer is found by us, and by the server (who then frees the lock), after 2 s of silence and two lost probes.
+KEEPALIVE_IDLE_S = 2
+KEEPALIVE_PROBE_S = 1
+KEEPALIVE_PROBES = 2
+DEAD_PEER_S = KEEPALIVE_IDLE_S + KEEPALIVE_PROBE_S * KEEPALIVE_PROBES
 STATEMENT_TIMEOUT_MS = 30_000  # a batch takes tens of milliseconds; what takes longer is stuck
+CLOSE_S = 1.0
 ENCODED_TYPES = ("int2[]", "int4[]", "text[]", "jsonb")
 
 Connection = psycopg.AsyncConnection[TupleRow]
 KEEPALIVES: dict[str, Any] = {
     "keepalives": 1,
-    "keepalives_idle": KEEPALIVE_S,
-    "keepalives_interval": KEEPALIVE_S,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 3 * KEEPALIVE_S * 1000,
-    "options": f"-c tcp_keepalives_idle={KEEPALIVE_S} -c tcp_keepalives_interval={KEEPALIVE_S}"
-    f" -c tcp_keepalives_count=3 -c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+    "keepalives_idle": KEEPALIVE_IDLE_S,
+    "keepalives_interval": KEEPALIVE_PROBE_S,
+    "keepalives_count": KEEPALIVE_PROBES,
+    "tcp_user_timeout": DEAD_PEER_S * 1000,
+    "options": f"-c tcp_keepalives_idle={KEEPALIVE_IDLE_S} -c tcp_keepalives_interval={KEEPALIVE_PROBE_S}"
+    f" -c tcp_keepalives_count={KEEPALIVE_PROBES} -c tcp_user_timeout={DEAD_PEER_S * 1000}"
+    f" -c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
 }
 
 
@@ -80,5 +86,5 @@ async def read_registry(connection: Connection, queries: Queries) -> Mapping[str
 
 async def close_quietly(connection: Connection) -> None:
     """Close; a server that does not answer is not waited for."""
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(CLOSE_S):
         await connection.close()

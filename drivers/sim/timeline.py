@@ -15,10 +15,7 @@ from drivers.sim.troubles import (
     TOF,
     Absent,
     Active,
-    DeadLamp,
-    DirtyWindow,
     Flips,
-    Glare,
     LaserFault,
     McuError,
     Naks,
@@ -32,6 +29,7 @@ from drivers.sim.troubles import (
     Trouble,
     WrongId,
 )
+from drivers.sim.troubles_light import DeadLamp, DirtyWindow, Glare
 
 BROWN_OUT_S = 0.3  # a dip of the supply: shorter than anybody notices, long enough to forget everything
 PLAY_S = 12.0  # of a fault in the theatre: three rungs of the ladder and what follows them

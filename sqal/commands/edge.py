@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import logging
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,10 +17,12 @@ import structlog
 
 from drivers.bus import BusError
 from drivers.errors import DriverError
+from edge.logs import configure_logs
 from edge.settings import Settings, SettingsError, load
 from edge.spool_errors import SpoolError
 
 if TYPE_CHECKING:
+    from edge.calibration import Calibrations
     from edge.guided import Procedure
     from edge.probing import Report
     from edge.world import World
@@ -80,7 +82,7 @@ def run(config: Path | None, broker: str | None, **options: Any) -> None:
     Every option is also a key of the TOML file and, as SQAL_EDGE_…, of the environment.
     """
     settings = _settings(config, options | _host_and_port(broker))
-    _log_to_stderr()
+    limit = configure_logs(time.monotonic)
     from edge.agent import run_agent  # noqa: PLC0415  # numpy and drivers load only when they are needed
     from edge.calibration import CalibrationError  # noqa: PLC0415
 
@@ -92,6 +94,10 @@ def run(config: Path | None, broker: str | None, **options: Any) -> None:
         _give_up(str(error), COULD_NOT)
     except (OSError, sqlite3.Error) as error:
         _give_up(f"the state directory {settings.state_dir}: {error}", COULD_NOT)
+    finally:
+        left = limit.left()
+        if left:
+            structlog.get_logger("logs").info("logs.suppressed", **left)
 
 
 @edge.command()
@@ -142,15 +148,18 @@ def _bench_settings(config: Path | None, options: dict[str, Any]) -> Settings:
     return _settings(config, defaults | {key: value for key, value in options.items() if value is not None})
 
 
-def _examine(settings: Settings, examine: "Callable[[World], Report]", as_json: bool) -> NoReturn:
+def _examine(settings: Settings, examine: "Callable[[World, Calibrations | None], Report]", as_json: bool) -> NoReturn:
     """Open the sensors, examine them, say what was found and end."""
+    from edge.calibration import CalibrationError  # noqa: PLC0415  # as above
+    from edge.calibration import load as load_calibrations  # noqa: PLC0415
     from edge.world import open_world  # noqa: PLC0415  # as above
 
     try:
-        report = examine(open_world(settings, faults_at_once=True))
+        kept = load_calibrations(settings.state_dir) if settings.state_dir.is_dir() else None
+        report = examine(open_world(settings, faults_at_once=True), kept)
     except SettingsError as error:
         _give_up(str(error), MISUSED)
-    except DriverError as error:
+    except (DriverError, CalibrationError) as error:
         _give_up(str(error), COULD_NOT)
     if as_json:
         findings = [asdict(each) for each in report.findings]
@@ -246,16 +255,3 @@ def _host_and_port(broker: str | None) -> dict[str, Any]:
 def _give_up(sentence: str, status: int) -> NoReturn:
     click.echo(f"sqal edge: {sentence}", err=True)
     sys.exit(status)
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

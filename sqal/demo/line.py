@@ -25,7 +25,7 @@ from sqal.parts.child import Child, PartError, dies_with_us, spawn
 from sqal.parts.postgres import RunningPostgres, start_postgres
 from sqal.resources import resource_path
 
-DATABASE, BROKER, INGEST, SERVE, LEDGER = "database", "broker", "ingest", "server", "ledger"
+DATABASE, BROKER, INGEST, SERVE, LEDGER, RAW = "database", "broker", "ingest", "server", "ledger", "raw"
 ADMIN = "admin"
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024  # a cluster of 110 MB, its log, and a day of three devices
 SERVE_TIMEOUT_S = 60.0
@@ -141,6 +141,7 @@ class Line:
         self.supervisor.run(LEDGER, STAGE_CLOUD, lambda: self._sqal(LEDGER, "ledger", "run", "--create-key"))
         self.supervisor.run(SERVE, STAGE_CLOUD, lambda: self._sqal(SERVE, "cloud", "serve"))
         self.supervisor.child(SERVE).wait_ready(self.is_served, timeout_s=SERVE_TIMEOUT_S)
+        self.supervisor.run(RAW, STAGE_CLOUD, lambda: self._sqal(RAW, "cloud", "raw"))
 
     def _start_edge(self, lots: dict[str, int]) -> None:
         sites = self.plan.all_sites()

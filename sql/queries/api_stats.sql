@@ -78,7 +78,8 @@ SELECT * FROM sqal_sensor_samples_json WHERE lot_id = %(lot_id)s ORDER BY time D
 -- name: api_lots_aggregated
 -- Lots with samples in a period, the latest first, under the names that the customer's other system uses.
 WITH per_lot AS (
-    SELECT lot_id, COUNT(*) AS nb_echantillons, AVG(fusion_final_score) AS score_qualite_moyen,
+    SELECT lot_id, CASE WHEN MIN(site_code) = MAX(site_code) THEN MIN(site_code) END AS measured_at,
+        COUNT(*) AS nb_echantillons, AVG(fusion_final_score) AS score_qualite_moyen,
         MODE() WITHIN GROUP (ORDER BY fusion_final_grade) AS grade_majoritaire,
         COUNT(*) FILTER (WHERE fusion_is_compliant)::FLOAT / COUNT(*) * 100 AS taux_conformite_pct,
         MIN(time) AS premier_echantillon, MAX(time) AS dernier_echantillon,
@@ -93,5 +94,6 @@ WITH per_lot AS (
 )
 SELECT p.*, to_jsonb(l) AS lot
 FROM per_lot p LEFT JOIN lots_gavage l ON l.id = p.lot_id
+WHERE %(sites)s::TEXT[] IS NULL OR COALESCE(l.site_code, p.measured_at) = ANY (%(sites)s::TEXT[])
 ORDER BY p.dernier_echantillon DESC
 LIMIT %(limit)s;

@@ -19,6 +19,16 @@ ON CONFLICT (code_lot) DO UPDATE SET
     statut = COALESCE(%(statut)s, lots_gavage.statut)
 RETURNING id, (xmax = 0) AS is_new;
 
+-- name: lot_site
+-- Where a lot stands: the site of its row, without one that of its samples where they agree.
+SELECT COALESCE((SELECT site_code FROM lots_gavage WHERE id = %(lot_id)s),
+    (SELECT CASE WHEN MIN(site_code) = MAX(site_code) THEN MIN(site_code) END
+        FROM sqal_sensor_samples WHERE lot_id = %(lot_id)s)) AS site_code;
+
+-- name: lot_sites_by_code
+-- Where the lots with some codes stand.
+SELECT code_lot, site_code FROM lots_gavage WHERE code_lot = ANY (%(codes)s::TEXT[]);
+
 -- name: lot_decide
 -- Hold or release a lot.
 INSERT INTO sqal_lot_decisions (lot_id, decision, reason, person, decided_at)
@@ -48,7 +58,9 @@ WITH RECURSIVE up AS (
     FROM sqal_lot_genealogy AS g JOIN up ON g.child_lot_id = up.lot_id WHERE up.steps < 20
 )
 SELECT up.lot_id, up.into_lot_id, up.share, up.steps, to_jsonb(l) ->> 'code_lot' AS code_lot
-FROM up LEFT JOIN lots_gavage AS l ON l.id = up.lot_id ORDER BY up.steps, up.lot_id LIMIT 1000;
+FROM up LEFT JOIN lots_gavage AS l ON l.id = up.lot_id
+WHERE %(sites)s::TEXT[] IS NULL OR l.site_code = ANY (%(sites)s::TEXT[])
+ORDER BY up.steps, up.lot_id LIMIT 1000;
 
 -- name: lot_descendants
 -- Every lot that a lot went into, directly or not.
@@ -60,7 +72,9 @@ WITH RECURSIVE down AS (
     FROM sqal_lot_genealogy AS g JOIN down ON g.parent_lot_id = down.lot_id WHERE down.steps < 20
 )
 SELECT down.lot_id, down.from_lot_id, down.share, down.steps, to_jsonb(l) ->> 'code_lot' AS code_lot
-FROM down LEFT JOIN lots_gavage AS l ON l.id = down.lot_id ORDER BY down.steps, down.lot_id LIMIT 1000;
+FROM down LEFT JOIN lots_gavage AS l ON l.id = down.lot_id
+WHERE %(sites)s::TEXT[] IS NULL OR l.site_code = ANY (%(sites)s::TEXT[])
+ORDER BY down.steps, down.lot_id LIMIT 1000;
 
 -- name: lot_pieces
 -- All samples of a lot in few columns, the oldest first, for its report.
@@ -77,7 +91,7 @@ SELECT to_jsonb(s) AS site, s.code,
     q.total_samples, q.avg_quality_score, q.compliance_rate_pct
 FROM sites_euralis AS s
 CROSS JOIN LATERAL get_sqal_stats_period(%(start)s, %(end)s, s.code) AS q
-WHERE %(site_code)s::TEXT IS NULL OR s.code = %(site_code)s
+WHERE %(sites)s::TEXT[] IS NULL OR s.code = ANY (%(sites)s::TEXT[])
 ORDER BY s.code;
 
 -- name: euralis_lots
@@ -90,13 +104,12 @@ CROSS JOIN LATERAL (
         COUNT(*) FILTER (WHERE s.fusion_is_compliant)::FLOAT / NULLIF(COUNT(s.time), 0) * 100 AS compliance_rate_pct
     FROM sqal_sensor_samples AS s WHERE s.lot_id = l.id
 ) AS q
-WHERE (%(site_code)s::TEXT IS NULL OR l.site_code = %(site_code)s) AND q.nb_samples > %(samples_min)s
-    AND (%(lot_id)s::INTEGER IS NULL OR l.id = %(lot_id)s)
+WHERE (%(sites)s::TEXT[] IS NULL OR l.site_code = ANY (%(sites)s::TEXT[])) AND q.nb_samples > %(samples_min)s
 ORDER BY itm DESC NULLS LAST, l.id LIMIT %(limit)s;
 
 -- name: euralis_alerts
 -- Alerts that are not cleared, the newest first.
 SELECT alarm_id, device_id, site_code, lot_id, alert_type, severity, state, occurrences, first_at, last_at, message
 FROM sqal_alert_state
-WHERE state <> 'cleared' AND (%(site_code)s::TEXT IS NULL OR site_code = %(site_code)s)
+WHERE state <> 'cleared' AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))
 ORDER BY last_at DESC LIMIT %(limit)s;

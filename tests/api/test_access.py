@@ -1,23 +1,19 @@
-"""Who may what: every route for every role and a foreign site, logins, tokens, tickets, cookies, the record."""
+"""Who may what: logins, tokens, tickets, cookies, WebSockets, the record. Every route for every role: test_matrix."""
 
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import cloud.api.access
-from cloud.store.queries import Queries
-from sqal.access import Access
-from sqal.resources import resource_path
 from tests.kit.fix_broker import OwnBroker
+from tests.kit.fix_closed import Closed, access_to
 from tests.kit.fix_database import Database, OwnPostgres
 from tests.kit.fix_serve import Serve, Served
 from tests.kit.rows import put, put_samples, sample_row
@@ -25,108 +21,9 @@ from tests.kit.rows import put, put_samples, sample_row
 PASSWORD = "a long enough one"
 
 
-@dataclass
-class Closed:
-    """A server outside the demo, with tokens of every kind."""
-
-    served: Served
-    access: Access
-    tokens: dict[str, str]
-
-    async def ask(self, who: str | None, method: str, path: str, **more: Any) -> httpx.Response:
-        headers = {} if who is None else {"Authorization": f"Bearer {self.tokens[who]}"}
-        return await self.served.http.request(method, path, headers=headers | more.pop("headers", {}), **more)
-
-    def url(self, path: str, who: str) -> str:
-        return f"{self.served.ws}{path}?token={self.tokens[who]}"
-
-
-def access_to(dsn: str) -> Access:
-    return Access(dsn, Queries(resource_path("sql") / "queries"))
-
-
-@pytest.fixture
-async def closed(store: Database, mosquitto: OwnBroker, new_server: Serve) -> Closed:
-    served = await new_server(dsn=store.dsn, broker_port=mosquitto.port, demo=False)
-    access = access_to(store.dsn)
-    tokens = {role: access.add_token(role, role, sites=None, scopes=None, days=1)[1] for role in ROLES}
-    tokens["at LL"] = access.add_token("at LL", "operator", sites=["LL"], scopes=None, days=1)[1]
-    tokens["reader"] = access.add_token("reader", "admin", sites=None, scopes=["read"], days=1)[1]
-    return Closed(served, access, tokens)
-
-
-ROLES = ("viewer", "operator", "admin")
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/sqal/alerts": {"device_id": "ESP32_LL_01", "alert_type": "x", "severity": "info", "message": "m"},
 }
-
-
-def routes(served: Served) -> list[tuple[str, str, Any]]:
-    """Every HTTP route with its handler, as the application itself knows them."""
-    return [
-        (method, route.path, handler)
-        for route in served.app.routes
-        for handler in getattr(route, "route_handlers", [])
-        for method in sorted(getattr(handler, "http_methods", ()))
-        if method in ("GET", "POST", "PATCH", "PUT", "DELETE")
-    ]
-
-
-def filled(path: str) -> str:
-    """`path` with something that does not exist in place of its parameters."""
-    parts = []
-    for part in path.split("/"):
-        kind = part.partition(":")[2].rstrip("}") if part.startswith("{") else ""
-        parts.append({"": part, "int": "2147483000"}.get(kind, "ESP32_XX_99"))
-    return "/".join(parts)
-
-
-async def test_every_route_for_every_role(closed: Closed) -> None:
-    """Goal: nobody gets in without the role that a route asks for. Method: the application's own list of routes."""
-    known = routes(closed.served)
-    assert len(known) > 25
-    for method, path, handler in known:
-        if handler.opt.get("is_public"):
-            # logging in, and what outsiders must be able to check without asking anybody
-            ours = path.startswith("/api/sqal") and not path.startswith("/api/sqal/ledger/")
-            assert not ours or path.rsplit("/", 1)[-1] in ("login", "logout", "{link:str}"), path
-            continue
-        least = handler.opt.get("role", "viewer" if method == "GET" else "operator")
-        url, body = filled(path), BODIES.get(f"{method} {path}", {})
-        assert (await closed.ask(None, method, url, json=body)).status_code == 401, (method, path)
-        for role in ROLES:
-            status = (await closed.ask(role, method, url, json=body)).status_code
-            is_let_in = ROLES.index(role) >= ROLES.index(least)
-            assert (status not in (401, 403)) == is_let_in, (method, path, role, status)
-            assert status < 500, (method, path, role)
-        if method != "GET" and not handler.opt.get("reads"):
-            assert (await closed.ask("reader", method, url, json=body)).status_code == 403, (method, path)
-
-
-async def test_a_foreign_site_on_every_route(closed: Closed, store: Database) -> None:
-    """Goal: rights at LL show nothing of LS. Method: every route asked for all, for LS, and for a device of LS."""
-    now = datetime.now(UTC)
-    put_samples(store.dsn, [sample_row(now, sample_id="foreign", device_id="ESP32_LS_01")])
-    alert = {**BODIES["POST /api/sqal/alerts"], "device_id": "ESP32_LS_01"}
-    raised = (await closed.ask("operator", "POST", "/api/sqal/alerts", json=alert)).json()["alert_id"]
-    for method, path, handler in routes(closed.served):
-        if handler.opt.get("is_public") or method != "GET":
-            continue
-        for url in (filled(path), filled(path).replace("ESP32_XX_99", "ESP32_LS_01")):
-            for query in ("", "?site_code=LS", "?device_id=ESP32_LS_01"):
-                answer = await closed.ask("at LL", method, url + query)
-                assert answer.status_code < 500, (path, query)
-                assert answer.status_code >= 400 or "LS" not in answer.text or path.startswith("/schema"), (path, query)
-    for method, url, body in (
-        ("POST", "/api/sqal/alerts", alert),
-        ("POST", f"/api/sqal/alerts/{raised}/acknowledge?acknowledged_by=x", None),
-        ("GET", "/api/sqal/devices/ESP32_LS_01", None),
-        ("GET", "/api/sqal/stats/sites?site_code=LS", None),
-    ):
-        assert (await closed.ask("at LL", method, url, json=body)).status_code == 403, url
-    assert (await closed.ask("at LL", "GET", "/api/sqal/samples/foreign")).status_code == 404
-    day = (await closed.ask("at LL", "GET", "/api/sqal/dashboard/overview")).json()
-    assert (day["total_devices"], day["active_alerts"], day["stats_24h"]["total_samples"]) == (1, 0, 0)
 
 
 async def test_live_shows_own_sites_only(closed: Closed, store: Database) -> None:

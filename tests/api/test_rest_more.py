@@ -13,13 +13,11 @@ import structlog
 from cloud.logs import blanked, configure_logs
 from cloud.settings import BrokerSettings, DatabaseSettings, Settings
 from sqal.commands.doctor import examine
-from tests.api.test_access import Closed, closed
 from tests.kit.fix_broker import OwnBroker
+from tests.kit.fix_closed import Closed
 from tests.kit.fix_database import Database
 from tests.kit.fix_serve import Serve, Served
 from tests.kit.rows import put, put_samples, sample_row
-
-__all__ = ["closed"]
 
 LETTER = """
 INSERT INTO sqal_dead_letters (digest, reason, detail, topic, payload, payload_bytes)
@@ -143,3 +141,46 @@ def test_doctor(store: Database, mosquitto: OwnBroker) -> None:
     assert len(wrong) == 2
     assert "cannot be reached" in wrong[0]
     assert "does not let us in" in wrong[1]
+
+
+async def test_an_alert_is_shelved_for_a_while_and_taken_off_again(closed: Closed, store: Database) -> None:
+    body = {"device_id": "ESP32_LL_01", "alert_type": "belt", "severity": "warning", "message": "Tapis sale"}
+    raised = await closed.ask("operator", "POST", "/api/sqal/alerts", json=body)
+    path = f"/api/sqal/alerts/{raised.json()['alert_id']}"
+    shelf = {"minutes": 30, "reason": "nettoyage en cours"}
+    assert (await closed.ask("viewer", "POST", f"{path}/shelve", json=shelf)).status_code == 403
+    assert (await closed.ask("operator", "POST", f"{path}/shelve", json=shelf | {"minutes": 20_000})).status_code == 400
+    shelved = await closed.ask("operator", "POST", f"{path}/shelve", json=shelf)
+    assert (shelved.status_code, shelved.json()["state"]) == (200, "shelved")
+    assert shelved.json()["shelved_until"] is not None
+    back = await closed.ask("operator", "POST", f"{path}/unshelve", params={"comment": "propre"})
+    assert (back.json()["state"], back.json()["shelved_until"]) == ("unacknowledged", None)
+    assert (await closed.ask("operator", "POST", f"{path}/unshelve")).status_code == 404
+    acknowledged = {"acknowledged_by": "Anne", "comment": "vu"}
+    assert (await closed.ask("operator", "POST", f"{path}/acknowledge", params=acknowledged)).status_code == 200
+    actions = (await closed.ask("viewer", "GET", f"{path}/actions")).json()
+    assert [(each["action"], each["comment"]) for each in actions] == [
+        ("shelve", "nettoyage en cours"),
+        ("unshelve", "propre"),
+        ("acknowledge", "vu"),
+    ]
+    assert (await closed.ask("viewer", "GET", "/api/sqal/alerts/999999/actions")).status_code == 404
+
+
+async def test_channels_are_for_admins_and_can_be_tried(closed: Closed) -> None:
+    channel = {"kind": "email", "target": "chef@usine.example", "min_severity": "critical", "sites": ["LL"]}
+    assert (await closed.ask("operator", "PUT", "/api/sqal/channels/chef", json=channel)).status_code == 403
+    made = await closed.ask("admin", "PUT", "/api/sqal/channels/chef", json=channel)
+    assert (made.status_code, made.json()["sites"]) == (200, ["LL"])
+    wrong = await closed.ask("admin", "PUT", "/api/sqal/channels/chef", json=channel | {"target": "chef"})
+    assert (wrong.status_code, "no e-mail address" in wrong.text) == (400, True)
+    assert [each["name"] for each in (await closed.ask("admin", "GET", "/api/sqal/channels")).json()] == ["chef"]
+    assert (await closed.ask("admin", "POST", "/api/sqal/channels/none/test")).status_code == 404
+    queued = await closed.ask("admin", "POST", "/api/sqal/channels/chef/test")
+    assert queued.status_code == 202
+    number = queued.json()["notification_id"]
+    one = await closed.ask("admin", "GET", f"/api/sqal/channels/log/{number}")
+    assert (one.json()["state"], one.json()["attempts"]) == ("waiting", 0)
+    log = (await closed.ask("admin", "GET", "/api/sqal/channels/log")).json()
+    assert [(each["channel"], each["site_code"]) for each in log] == [("chef", "LL")]
+    assert (await closed.ask("admin", "GET", "/api/sqal/channels/log/999999")).status_code == 404

@@ -8,6 +8,7 @@ What cannot be noticed, and is left out: a log cut exactly between two writes, w
 
 import random
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ START_MAX_S = 2.0
 ROWS = 60
 QUICK_PLACES = 40
 PROOF_PLACES = 1_500
+PARTS = 8  # of the proof of every byte, so that two workers share it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Original:
     files: dict[str, bytes]
 
 
-def make(root: Path, *, killed: bool) -> Original:
+def make(root: Path, *, killed: bool, rows: int = ROWS) -> Original:
     """Two boots of samples and events, some of them receipted, as they lie on disk."""
     limits = SpoolLimits(commit_interval_s=0.0, commit_rows_max=4)
     folder, copy = root / "whole", root / f"copy-{killed}"
@@ -46,13 +48,13 @@ def make(root: Path, *, killed: bool) -> Original:
         clock = HandClock()
         chance = random.Random(start)  # noqa: S311 - boot ids of a test
         spool = Spool(folder, clock=clock, build_gap=gap_event, limits=limits, chance=chance)
-        for number in range(ROWS):
+        for number in range(rows):
             kind = Kind.EVENT if number % 7 == 0 else Kind.SAMPLE
             seq = spool.append(kind, clock.now_ns, build_for(kind)).result(DEADLINE_S).seq
             held.add((spool.boot_id, seq))
-        spool.trim([SeqRange(boot_id=spool.boot_id, first_seq=20, last_seq=30)])
+        spool.trim([SeqRange(boot_id=spool.boot_id, first_seq=rows // 3, last_seq=rows // 2)])
         spool.peek(0, 1).result(DEADLINE_S)
-        held -= {(spool.boot_id, seq) for seq in range(20, 31)}
+        held -= {(spool.boot_id, seq) for seq in range(rows // 3, rows // 2 + 1)}
         if start == 1 and killed:
             shutil.copytree(folder, copy)
         spool.close()
@@ -154,3 +156,42 @@ def test_proof_of_damage(
 ) -> None:
     original = make(tmp_path, killed=killed)
     assert run_all(original, damage(original, PROOF_PLACES), tmp_path) >= PROOF_PLACES // 2
+
+
+def every_flip(original: Original, part: int) -> Iterator[tuple[str, bytes]]:
+    """Every byte of every file changed, each once in one of PARTS parts; which bit of it, the place decides."""
+    for name, data in original.files.items():
+        for at in range(part, len(data), PARTS):
+            yield name, data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
+
+
+def every_cut(original: Original, part: int) -> Iterator[tuple[str, bytes]]:
+    """Every length of every file."""
+    for name, data in original.files.items():
+        for length in range(part, len(data), PARTS):
+            if not name.endswith("-wal") or (length - 32) % 4_120:  # a log cut between two frames is a shorter log
+                yield name, data[:length]
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose writes cost no time, where the machine has one."""
+    shared = Path("/dev/shm")  # noqa: S108 - a disk of memory
+    folder = Path(tempfile.mkdtemp(prefix="sqal-damage-", dir=shared if shared.is_dir() else tmp_path))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(7_200)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "closed"])
+@pytest.mark.parametrize("damage", [every_flip, every_cut])
+def test_proof_of_every_byte(
+    killed: bool, part: int, damage: Callable[[Original, int], Iterator[tuple[str, bytes]]], memory: Path
+) -> None:
+    """A small spool, so that no byte of it need be left out."""
+    original = make(memory, killed=killed, rows=9)
+    del original.files["spool.reserve"]  # four megabytes of nothing, which nobody reads
+    whole = sum(map(len, original.files.values()))
+    assert run_all(original, damage(original, part), memory) >= whole // PARTS * 0.95

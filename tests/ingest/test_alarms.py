@@ -1,17 +1,22 @@
 """Goal: an alert reaches everybody as a retained message while it is not cleared, and acknowledging it is told too."""
 
+import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from cloud.store.alerts import acknowledge_alert
+import msgspec
+
+from cloud.store.alerts import acknowledge_alert, shelve_alert
 from cloud.store.queries import Queries
 from cloud.store.session import open_session
-from contract import decode
-from contract.messages import Alarm
+from contract import decode, encode
+from contract.messages import Alarm, Health
 from messaging import Client, Subscription
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import SQL, RunningIngest, TestDevice, ingest_settings, rows, value
+from tests.kit.fix_messaging import DEADLINE_S
 from tests.kit.samples import BOOT, as_bytes, sample
 
 NewIngest = Callable[..., Awaitable[RunningIngest]]
@@ -79,3 +84,109 @@ async def test_old_samples_make_records_and_no_sound(
     await device.until(lambda each: each.stored == {(BOOT, 1)})
     assert value(store.dsn, "SELECT count(*) FROM sqal_alerts") == 2
     assert value(store.dsn, "SELECT count(*) FROM sqal_alert_state") == 0
+
+
+async def alarm_of(client: Client, wanted: Callable[[Alarm | None], bool]) -> tuple[str, Alarm | None]:
+    """The next message of an alarm that is `wanted`, with its topic."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            (delivery,) = await client.next_batch(1)
+            client.ack(delivery)
+            alarm = decode(Alarm, delivery.payload) if delivery.payload else None
+            if wanted(alarm):
+                return delivery.topic, alarm
+
+
+ALARMS = [Subscription("sqal/v1/+/_alarm/+")]
+
+
+async def test_what_the_broker_keeps_is_made_to_agree_with_the_database(
+    store: Database,
+    mosquitto: OwnBroker,
+    new_ingest: NewIngest,
+    new_device: NewDevice,
+    new_client: Callable[..., Awaitable[Client]],
+) -> None:
+    """A retained alarm that nobody knows is ended; a broker that lost all of them is told the open ones again."""
+    stranger = await new_client(mosquitto.port, "stranger")
+    unknown = f"sqal/v1/LL/_alarm/{uuid.uuid4()}"
+    await stranger.publish(unknown, b"{}", retain=True)
+    await stranger.publish("sqal/v1/LL/_alarm/not-ours", b"{}", retain=True)
+    panel = await new_client(mosquitto.port, "panel", subscriptions=[Subscription(unknown)])
+    await panel.next_batch(1)
+    await new_ingest(ingest_settings(store.dsn, mosquitto.port))
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await panel.next_batch(1))[0].payload == b""
+    device = await new_device(mosquitto.port)
+    await device.send(as_bytes(sample(1, score=0.3, at=datetime.now(UTC), fusion=BAD)))
+    await device.until(lambda each: len(each.stored) == 1)
+    mosquitto.kill()  # without a word: what it had retained is gone
+    mosquitto.start()
+    late = await new_client(mosquitto.port, "late", subscriptions=ALARMS)
+    _, alarm = await alarm_of(late, lambda each: each is not None)
+    assert alarm is not None
+    assert (alarm.alert_type, alarm.state) == ("grade_reject", "unacknowledged")
+
+
+async def test_a_shelf_ends_by_itself_and_two_ingesters_watch_once(
+    store: Database,
+    mosquitto: OwnBroker,
+    new_ingest: NewIngest,
+    new_device: NewDevice,
+    new_client: Callable[..., Awaitable[Client]],
+) -> None:
+    """The active ingester takes the alert off its shelf; the stand-by, which hears as little, does nothing."""
+    settings = ingest_settings(store.dsn, mosquitto.port)
+    await new_ingest(settings)
+    await new_ingest(settings, wait=False)
+    device = await new_device(mosquitto.port)
+    panel = await new_client(mosquitto.port, "panel", subscriptions=ALARMS)
+    await device.send(as_bytes(sample(1, score=0.5, at=datetime.now(UTC))))
+    _, alarm = await alarm_of(panel, lambda each: each is not None)
+    assert alarm is not None
+    queries = Queries(SQL / "queries")
+    until = datetime.now(UTC) + timedelta(seconds=0.5)
+    async with await open_session(store.dsn, queries) as session:
+        async with session.transaction():
+            shelved = await shelve_alert(
+                session, queries, alert_id=alarm.alert_id or 0, by="Léa", reason="bac changé", until=until
+            )
+        assert shelved is not None
+        assert shelved.state == "shelved"
+    _, rung = await alarm_of(panel, lambda each: each is not None and each.state == "unacknowledged")
+    assert rung is not None
+    assert rung.id == alarm.id
+    actions = "SELECT action, actor, comment FROM sqal_alert_actions ORDER BY action_id"
+    assert rows(store.dsn, actions) == [("shelve", "Léa", "bac changé"), ("expire", "system", None)]
+
+
+async def test_a_device_that_falls_silent_is_one_alert_that_returns_with_its_health(
+    store: Database,
+    mosquitto: OwnBroker,
+    new_ingest: NewIngest,
+    new_device: NewDevice,
+    new_client: Callable[..., Awaitable[Client]],
+) -> None:
+    settings = ingest_settings(store.dsn, mosquitto.port)
+    await new_ingest(settings)
+    await new_ingest(settings, wait=False)
+    device = await new_device(mosquitto.port)
+    panel = await new_client(mosquitto.port, "panel", subscriptions=ALARMS)
+    health = Health(
+        device_id="ESP32_LL_01",
+        boot_id=BOOT,
+        timestamp=datetime.now(UTC),
+        period_s=0.2,
+        uptime_s=1,
+        spool_rows=0,
+        spool_bytes=0,
+    )
+    await device.send(encode(health), "health")
+    _, silent = await alarm_of(panel, lambda each: each is not None and each.alert_type == "device_silent")
+    assert silent is not None
+    assert (silent.device_id, silent.state, silent.count) == ("ESP32_LL_01", "unacknowledged", 1)
+    await device.send(encode(msgspec.structs.replace(health, period_s=600)), "health")
+    _, back = await alarm_of(panel, lambda each: each is not None and each.id == silent.id and each != silent)
+    assert back is not None
+    assert back.state == "returned_unacknowledged"
+    assert value(store.dsn, "SELECT count(*) FROM sqal_alerts WHERE alert_type = 'device_silent'") == 1

@@ -115,3 +115,58 @@ async def test_a_stand_by_takes_over(
     await device.send(as_bytes(sample(2)))  # into the session that both share
     await device.until(lambda each: each.stored == {(BOOT, 1), (BOOT, 2)})
     assert second.counters.accepted_total == 1
+
+
+async def await_ingester(device: TestDevice) -> None:
+    """Send one sample until it is receipted: before its first connect an ingester has no session that would keep it."""
+    while not device.stored:
+        await device.send(as_bytes(sample(1)))
+        try:
+            await device.until(lambda each: bool(each.stored), timeout_s=1.0)
+        except TimeoutError:
+            continue
+
+
+async def test_a_stand_by_takes_over_from_one_that_was_killed(
+    store: Database,
+    mosquitto: OwnBroker,
+    new_ingest_process: Callable[[Settings], IngestProcess],
+    new_ingest: NewIngest,
+    new_device: NewDevice,
+) -> None:
+    """SIGKILL: the kernel closes the session, the lock is free, and what was in hand comes from the broker again."""
+    settings = ingest_settings(store.dsn, mosquitto.port, batch_rows_max=50)
+    active = new_ingest_process(settings)
+    device = await new_device(mosquitto.port)
+    await await_ingester(device)
+    stand_by = await new_ingest(settings, wait=False)
+    async with asyncio.timeout(30):
+        await stand_by.phases["standby"].wait()
+    await device.send_all([as_bytes(sample(seq)) for seq in range(2, COUNT + 1)])
+    active.kill()
+    await device.until(lambda each: each.stored == all_numbers(), timeout_s=60)  # nothing is sent again
+    assert stand_by.phases["active"].is_set()
+    assert_exactly_once(store.dsn)
+
+
+async def test_sigterm_under_load_ends_in_order(
+    store: Database,
+    mosquitto: OwnBroker,
+    new_ingest_process: Callable[[Settings], IngestProcess],
+    new_device: NewDevice,
+) -> None:
+    """Exit code 0, `_host` offline by its own word, and no row in the database that has no receipt."""
+    settings = ingest_settings(store.dsn, mosquitto.port, batch_rows_max=50)
+    process = new_ingest_process(settings)
+    device = await new_device(mosquitto.port)
+    await await_ingester(device)
+    sending = asyncio.create_task(device.send_all([as_bytes(sample(seq)) for seq in range(2, COUNT + 1)]))
+    await device.until(lambda each: len(each.stored) > 100, timeout_s=60)
+    assert await asyncio.to_thread(process.stop) == 0
+    await sending
+    stored = value(store.dsn, "SELECT count(*) FROM sqal_sensor_samples")
+    await device.until(lambda each: len(each.stored) == stored, timeout_s=30)
+    after = new_ingest_process(settings)
+    await device.until(lambda each: each.stored == all_numbers(), timeout_s=60)
+    assert after.stop() == 0
+    assert_exactly_once(store.dsn)

@@ -70,8 +70,9 @@ def ingest_settings(dsn: str, broker_port: int, *, keep_alive_s: int = 30, **ing
 class RunningIngest:
     """An ingester in this process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, sql: Path = SQL) -> None:
         self.settings = settings
+        self.sql = sql
         self.counters = IngestCounters()
         self.phases: dict[Phase, asyncio.Event] = {
             "standby": asyncio.Event(),
@@ -85,7 +86,7 @@ class RunningIngest:
         self.task = asyncio.create_task(
             run_ingest(
                 self.settings,
-                sql=SQL,
+                sql=self.sql,
                 stop=self._stop,
                 rng=rng(),
                 on_phase=lambda phase: self.phases[phase].set(),

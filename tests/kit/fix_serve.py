@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,6 @@ from sqal.resources import resource_path
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import RunningIngest, ingest_settings
-from tests.kit.fix_messaging import rng
 from tests.kit.ports import free_port
 
 NOWHERE = 1  # a port that nobody listens on
@@ -77,7 +77,8 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
             queries = Queries(resource_path("sql") / "queries")
             relay = Relay(Hub(), SystemClock())
             static_dir = static_dir or tmp_path / "no-page"
-            app = create_app(settings, queries, rng=rng(), static_dir=static_dir, relay=relay)
+            chance = random.Random(settings.api.port)  # noqa: S311 - two servers of one test are two clients of a broker
+            app = create_app(settings, queries, rng=chance, static_dir=static_dir, relay=relay)
             server = server_of(app, host="127.0.0.1", port=settings.api.port)
             serving = asyncio.create_task(server.serve(), name="test.serve")
             while not server.started:

@@ -4,6 +4,7 @@ Method: deterministic simulation (`line.py`); hypothesis draws the seed and how 
 shrinks a history that breaks a promise to the shortest it finds. A failure is repeated by its two numbers.
 """
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,14 +13,19 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import example, given, settings
+from hypothesis import example, find, given, settings
 from hypothesis import strategies as st
 
+from contract.messages import SeqRange
+from edge.rows import SEQ_BITS, SEQ_MAX
+from edge.uplink import Uplink
+from messaging import PublishResult
 from tests.simulation.line import live
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a disk that forgets nothing we wrote and costs no time
 PROOF_KILLS = 10_000
 FAULTS_MAX = 15
+PLANTED_SEED = 8  # a history in which the broker dies with acknowledged messages in hand
 
 
 @contextmanager
@@ -62,6 +68,33 @@ def test_a_seed_is_one_history() -> None:
 
 def encode_time(row: object) -> str:
     return str(row)
+
+
+def test_a_planted_mistake_is_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The classic one: room is freed when the broker acknowledges. A history of few faults must show it."""
+    answered = Uplink._answered
+
+    def trusting(self: Uplink, position: int, answer: "asyncio.Future[PublishResult]") -> None:
+        answered(self, position, answer)
+        if not answer.cancelled() and answer.exception() is None:
+            boot = self._spool._file._boots[position >> SEQ_BITS].boot_id
+            seq = position & SEQ_MAX
+            self._spool.trim([SeqRange(boot_id=boot, first_seq=seq, last_seq=seq)])
+
+    def breaks(faults: int) -> bool:
+        with disk() as root:
+            try:
+                live(PLANTED_SEED, faults, root)
+            except AssertionError:
+                return True
+        return False
+
+    assert not breaks(FAULTS_MAX)
+    monkeypatch.setattr(Uplink, "_answered", trusting)
+    assert breaks(FAULTS_MAX)
+    least = find(st.integers(0, FAULTS_MAX), breaks, settings=settings(max_examples=30, derandomize=False))
+    assert least < FAULTS_MAX
+    assert not breaks(least - 1)
 
 
 @pytest.mark.proof

@@ -59,7 +59,7 @@ class Backend {
 /** One connection: collects messages to a batch, answers it, and plays the two phases of COPY FROM STDIN. */
 class Session {
   constructor(socket, backend) {
-    Object.assign(this, { socket, backend, rest: Buffer.alloc(0), batch: [], copy: null, greeted: false, skipSync: false })
+    Object.assign(this, { socket, backend, rest: Buffer.alloc(0), batch: [], copy: null, greeted: false, skipSync: false, names: new Set() })
   }
 
   async take(chunk) {
@@ -87,7 +87,8 @@ class Session {
 
   async receive(message) {
     const type = typeOf(message)
-    if (type === 'X') return this.socket.end()
+    if (type === 'X') return this.leave()
+    if (type === 'P' && message[5] !== 0) this.names.add(message.toString('latin1', 5, message.indexOf(0, 5)))
     if (this.copy) return this.receiveCopy(message, type)
     if (type === 'S' && this.skipSync) { this.skipSync = false; return }
     this.skipSync = false
@@ -98,6 +99,12 @@ class Session {
     const statement = COPY_FROM_CLIENT.exec(batch.toString('latin1'))
     if (!statement) { this.socket.write(await this.backend.run(batch)); return }
     this.beginCopy(batch, type === 'S', /binary/i.test(statement[0]))
+  }
+
+  /** Whoever comes next gives its prepared statements the same names, and would find ours in the one backend. */
+  async leave() {
+    this.socket.end()
+    for (const name of this.names) await this.backend.run(frame('Q', Buffer.from(`DEALLOCATE "${name}"\0`)))
   }
 
   /** The backend wants statement and data in one piece, the client waits for an answer in between: give it one. */

@@ -25,10 +25,11 @@ TOPIC = "sqal/v1/LL/line1/ESP32_LL_01/sample"
 
 
 class OneLine(Queries):
-    """Statements on one line: the WebAssembly backend dies of our COPY as it stands in its file."""
+    """Statements on one line without blanks between columns: the WebAssembly backend dies of a COPY that is long."""
 
     def __getitem__(self, name: str) -> LiteralString:
-        return cast("LiteralString", " ".join(super().__getitem__(name).split()))
+        words = " ".join(super().__getitem__(name).split())
+        return cast("LiteralString", words.replace(", ", ","))
 
 
 class Committer:

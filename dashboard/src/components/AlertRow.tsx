@@ -67,6 +67,7 @@ export function AlertRow({ alert, siteCode }: AlertRowProps) {
           {t.colon}
         </strong>
         <span>{detail}</span>
+        {alert.isOver === true && <span className="quiet"> ({t.alerts.over})</span>}
         {alert.occurrences > 1 && <span className="quiet"> {t.alerts.times(decimal(alert.occurrences, language))}</span>}
       </span>
       <span className="alert-action">

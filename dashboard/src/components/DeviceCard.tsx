@@ -1,7 +1,9 @@
 import type { Device, FusionResult } from '../domain/types';
+import { alertWords } from '../domain/wording';
 import { age, timeOfDay, utc } from '../format';
 import { useTexts } from '../i18n';
 import { ageMs, STALE_AFTER_MS } from '../live/freshness';
+import { currentTrouble, useAlerts } from '../stores/alerts';
 import { useFleet } from '../stores/fleet';
 import { useLive, type Arrival, type HistoryEntry } from '../stores/live';
 import { GradeStrip } from './GradeStrip';
@@ -53,6 +55,23 @@ function CardFoot({ device, fusion, arrival }: { readonly device: Device; readon
   );
 }
 
+/** A sensor that fails now, as the alert tells it that is not over; whether somebody acknowledged it doesn't mend it. */
+function SensorTrouble({ deviceId }: { readonly deviceId: string }) {
+  const { t, language } = useTexts();
+  const trouble = useAlerts(({ alerts }) => currentTrouble(alerts, deviceId));
+  if (trouble === undefined) return null;
+  const { title, detail } = alertWords(trouble, t, language);
+  return (
+    <p className={`card-trouble severity-${trouble.severity}`} data-testid={`trouble-${deviceId}`}>
+      <strong>
+        {title}
+        {t.colon}
+      </strong>
+      {detail}
+    </p>
+  );
+}
+
 /** One device: its newest whole sample and its last grades. */
 export function DeviceCard({ device }: { readonly device: Device }) {
   const { t } = useTexts();
@@ -77,6 +96,7 @@ export function DeviceCard({ device }: { readonly device: Device }) {
           arrival !== undefined && <DataAge arrival={arrival} />
         )}
       </header>
+      <SensorTrouble deviceId={device.id} />
       {isComplete ? (
         <div className="card-body">
           <Verdict testId={`grade-${device.id}`} fusion={fusion} />

@@ -95,6 +95,12 @@ function readFusion(payload: Fields): FusionResult {
   };
 }
 
+const OVER: readonly unknown[] = ['returned_unacknowledged', 'cleared'];
+const GOING_ON: readonly unknown[] = ['unacknowledged', 'acknowledged'];
+
+/** A shelved alert doesn't tell. */
+const isOver = (state: unknown): boolean | null => (OVER.includes(state) ? true : GOING_ON.includes(state) ? false : null);
+
 function readAlert(payload: Fields): Alert {
   return {
     id: identifier(payload['id'], 'payload.id'),
@@ -111,6 +117,7 @@ function readAlert(payload: Fields): Alert {
     // A shelved alert is nobody's task until its time is over.
     isAcknowledged: payload['state'] === 'shelved' || (optional(flag)(payload['acknowledged'], 'payload.acknowledged') ?? false),
     acknowledgedBy: optional(text)(payload['acknowledged_by'], 'payload.acknowledged_by'),
+    isOver: isOver(payload['state']),
     context: params(payload['data_context'], 'payload.data_context'),
   };
 }

@@ -42,6 +42,14 @@ export interface EventRecord {
   readonly kind: string;
   readonly severity: string;
   readonly reason: string | null;
+  /** Of a sensor's event: which, and which others still fail. */
+  readonly chip: string | null;
+  readonly failing: readonly string[];
+  /** Whether the device waits before it tries to mend the sensor again. */
+  readonly isGivenUp: boolean;
+  /** Of a simulated fault: which, and whether it begins. */
+  readonly fault: string | null;
+  readonly isBeginning: boolean;
 }
 
 export interface GapRecord {
@@ -150,9 +158,13 @@ export const deviceRecord: Reader<DeviceRecord> = (value, path) => {
   };
 };
 
+/** What a device adds to an event is its own affair: read where it is as expected, otherwise left out. */
+const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+
 export const eventRecord: Reader<EventRecord> = (value, path) => {
   const row = fields(value, path);
   const reason = optional(fields)(row['reason'], `${path}.reason`);
+  const data = optional(fields)(row['data'], `${path}.data`) ?? {};
   const deviceId = text(row['device_id'], `${path}.device_id`);
   return {
     id: `${deviceId} ${identifier(row['boot_id'], `${path}.boot_id`)} ${identifier(row['seq'], `${path}.seq`)}`,
@@ -161,6 +173,11 @@ export const eventRecord: Reader<EventRecord> = (value, path) => {
     kind: text(row['kind'], `${path}.kind`),
     severity: text(row['severity'], `${path}.severity`),
     reason: reason === null ? null : text(reason['code'], `${path}.reason.code`),
+    chip: textOrNull(data['chip']),
+    failing: Array.isArray(data['failing']) ? data['failing'].filter((chip) => typeof chip === 'string') : [],
+    isGivenUp: data['rung'] === 'given up',
+    fault: textOrNull(data['fault']),
+    isBeginning: data['on'] === true,
   };
 };
 

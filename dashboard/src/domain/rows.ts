@@ -70,6 +70,7 @@ export const alertRow: Reader<Alert> = (value, path) => {
     occurrences: 1,
     isAcknowledged: optional(flag)(row['is_acknowledged'], `${path}.is_acknowledged`) ?? false,
     acknowledgedBy: optional(text)(row['acknowledged_by'], `${path}.acknowledged_by`),
+    isOver: null,
     context: params(row['data_context'], `${path}.data_context`),
   };
 };

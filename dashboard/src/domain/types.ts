@@ -106,6 +106,8 @@ export interface Alert {
   readonly occurrences: number;
   readonly isAcknowledged: boolean;
   readonly acknowledgedBy: string | null;
+  /** Whether what it is about has ended, when the message tells. */
+  readonly isOver: boolean | null;
   readonly context: ReasonParams;
 }
 

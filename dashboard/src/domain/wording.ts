@@ -7,6 +7,7 @@
 import { decimal, score } from '../format';
 import type { Texts } from '../i18n';
 import type { Language } from '../stores/preferences';
+import type { EventRecord } from './records';
 import { GRADES, type Alert, type Grade, type Reason, type ReasonParams } from './types';
 
 type IndexName = keyof Texts['reasons']['indices'];
@@ -96,12 +97,46 @@ export interface AlertWords {
   readonly detail: string;
 }
 
+/** `VL53L8CH : ne répond pas`, or null when the code isn't one of a sensor's. */
+function sensorText(code: unknown, chip: unknown, t: Texts): string | null {
+  if (!hasKey(t.sensors.causes, code)) return null;
+  const cause = t.sensors.causes[code];
+  return typeof chip === 'string' ? t.sensors.of(chip, cause) : cause;
+}
+
+export interface EventWords {
+  readonly title: string;
+  readonly detail: string | null;
+  /** What to do first, where a person has to do something. */
+  readonly advice: string | null;
+}
+
+/** What an event says, in the page's language. */
+export function eventWords(event: EventRecord, t: Texts, language: Language): EventWords {
+  const kinds: Readonly<Record<string, string>> = t.devices.kinds;
+  const title = kinds[event.kind] ?? event.kind.replaceAll('_', ' ');
+  if (event.kind === 'simulated_fault' && event.fault !== null) {
+    const fault = hasKey(t.sensors.plays, event.fault) ? t.sensors.plays[event.fault] : event.fault;
+    return { title, detail: event.isBeginning ? t.sensors.playBegins(fault) : t.sensors.playEnds(fault), advice: null };
+  }
+  if (event.kind === 'sensor_recovered') {
+    const still = event.failing.length === 0 ? null : t.sensors.failing(event.failing.join(', '));
+    return { title, detail: [event.chip, still].filter((part) => part !== null).join(t.separator) || null, advice: null };
+  }
+  const { reason } = event;
+  if (reason === null) return { title, detail: null, advice: null };
+  const cause = sensorText(reason, event.chip, t) ?? reasonText(plainReason(reason), t, language);
+  const detail = event.isGivenUp ? t.sensors.givenUp(cause) : cause;
+  const advice = hasKey(t.sensors.advice, reason) ? t.sensors.toDo(t.sensors.advice[reason]) : null;
+  return { title, detail, advice };
+}
+
 /** What an alert says: the rule's name in the page's language, and its values or the server's own sentence. */
 export function alertWords(alert: Alert, t: Texts, language: Language): AlertWords {
   const known = hasKey(t.alerts.kinds, alert.kind) ? t.alerts.kinds[alert.kind] : null;
   const cause = alert.context['reason'];
   const detail = hasKey(t.reasons.codes, cause)
     ? t.reasons.codes[cause]
-    : (comparison(alert.kind ?? '', alert.context, t, language) ?? alert.message);
+    : (sensorText(cause, alert.context['chip'], t) ?? comparison(alert.kind ?? '', alert.context, t, language) ?? alert.message);
   return { title: known ?? alert.title ?? t.alerts.severity[alert.severity], detail };
 }

@@ -189,6 +189,8 @@ export const enPages: typeof frPages = {
       gap: 'Lost measurements',
       sensor_fault: 'Sensor fault',
       sensor_recovered: 'Sensor recovered',
+      simulated_fault: 'Simulated fault',
+      taken_over: 'Taken over by another device',
       clock_step: 'Clock step',
     },
   },

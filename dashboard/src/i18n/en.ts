@@ -1,11 +1,13 @@
 /** The texts of the page in English. `Texts` makes a missing or extra key an error of compilation. */
 import { enPages } from './en-pages';
+import { enSensors } from './en-sensors';
 import type { Texts } from './fr';
 
 const many = (count: number, one: string, more: string): string => `${count} ${count === 1 ? one : more}`;
 
 export const en: Texts = {
   ...enPages,
+  ...enSensors,
   product: 'SQAL',
   /** Between a name and what is said of it. */
   colon: ': ',
@@ -112,6 +114,7 @@ export const en: Texts = {
     acknowledge: 'Acknowledge',
     acknowledgeThis: (alert: string) => `Acknowledge the alert: ${alert}`,
     acknowledging: 'Acknowledging…',
+    over: 'over',
     acknowledged: 'Acknowledged',
     acknowledgedBy: (name: string) => `Acknowledged by ${name}`,
     acknowledgeFailed: (reason: string) => `Not acknowledged: ${reason}`,
@@ -161,6 +164,7 @@ export const en: Texts = {
       several_products: 'several products at once',
       spectral_saturated: 'spectral sensor saturated',
       spectral_glare: 'glare brighter than white',
+      spectral_fault: 'spectral sensor faulty',
       spectral_low_light: 'not enough light',
     },
   },

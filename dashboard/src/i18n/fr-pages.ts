@@ -187,6 +187,8 @@ export const frPages = {
       gap: 'Mesures perdues',
       sensor_fault: 'Défaut de capteur',
       sensor_recovered: 'Capteur rétabli',
+      simulated_fault: 'Panne simulée',
+      taken_over: 'Remplacé par un autre appareil',
       clock_step: 'Saut d’horloge',
     },
   },

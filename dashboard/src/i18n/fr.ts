@@ -1,12 +1,14 @@
 /** The texts of the page in French: the table that the other languages must match, key by key. */
 
 import { frPages } from './fr-pages';
+import { frSensors } from './fr-sensors';
 
 /** French counts zero and one as singular. */
 const many = (count: number, one: string, more: string): string => `${count} ${count < 2 ? one : more}`;
 
 export const fr = {
   ...frPages,
+  ...frSensors,
   product: 'SQAL',
   /** Between a name and what is said of it. */
   colon: '\u00a0: ',
@@ -113,6 +115,7 @@ export const fr = {
     acknowledge: 'Acquitter',
     acknowledgeThis: (alert: string) => `Acquitter l’alerte : ${alert}`,
     acknowledging: 'Acquittement…',
+    over: 'terminée',
     acknowledged: 'Acquittée',
     acknowledgedBy: (name: string) => `Acquittée par ${name}`,
     acknowledgeFailed: (reason: string) => `Acquittement refusé : ${reason}`,
@@ -162,6 +165,7 @@ export const fr = {
       several_products: 'plusieurs produits à la fois',
       spectral_saturated: 'capteur spectral saturé',
       spectral_glare: 'reflet plus clair que le blanc',
+      spectral_fault: 'capteur spectral en défaut',
       spectral_low_light: 'lumière insuffisante',
     },
   },

@@ -41,6 +41,7 @@ function newer(known: Alert | undefined, next: Alert): Alert {
     siteCode: next.siteCode ?? known.siteCode,
     occurrences: Math.max(next.occurrences, known.occurrences),
     isAcknowledged,
+    isOver: next.isOver ?? known.isOver,
     acknowledgedBy: next.acknowledgedBy ?? (isAcknowledged ? known.acknowledgedBy : null),
     context: { ...known.context, ...next.context },
   };
@@ -65,6 +66,13 @@ function adopted(alert: Alert, known: readonly Alert[]): Alert {
     .filter((other) => !other.isAcknowledged);
   const newest = kin.toSorted((a, b) => b.raisedAtMs - a.raisedAtMs)[0];
   return { ...alert, alarmId: newest?.alarmId ?? null };
+}
+
+/** What is wrong with a device's sensors now; undefined where nothing is, or nobody told since the page was opened. */
+export function currentTrouble(alerts: readonly Alert[], deviceId: string): Alert | undefined {
+  const faults = alerts.filter((alert) => alert.deviceId === deviceId && alert.kind === 'sensor_fault');
+  const newest = faults.toSorted((a, b) => b.raisedAtMs - a.raisedAtMs)[0]; // each occurrence is an alert of its own
+  return newest?.isOver === false ? newest : undefined;
 }
 
 /** The alerts to handle, one line each: the newest occurrence stands for all, with their count. */

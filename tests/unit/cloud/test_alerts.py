@@ -9,7 +9,19 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.alerts import GOOD_TO_RETURN, Observation, Occurrence, OpenAlert, acknowledge, alarm_of, observe
+from cloud.alerts import (
+    GOOD_TO_RETURN,
+    Observation,
+    Occurrence,
+    OpenAlert,
+    acknowledge,
+    alarm_of,
+    is_news,
+    observe,
+    rings,
+    shelve,
+    unshelve,
+)
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LOW = Occurrence("quality_low", "warning", "Score qualité faible", {"value": 0.5, "limit": 0.6})
@@ -43,9 +55,9 @@ class Device:
         return [alert for alert in self.alerts.values() if alert.state != "cleared"]
 
     def sees(self, observation: Observation) -> None:
-        ids = [next(self.history) for _ in observation.occurrences]
-        moved = observe(self.open, observation, alert_ids=ids, new_id=lambda: uuid.UUID(int=next(self.ids)))
-        self.alerts |= {alert.alarm_id: alert for alert in moved}
+        for alert in observe(self.open, observation, new_id=lambda: uuid.UUID(int=next(self.ids))):
+            known = alert if alert.alert_id is not None else replace(alert, alert_id=next(self.history))
+            self.alerts[alert.alarm_id] = known
 
     def states(self) -> dict[str, str]:
         return {alert.alert_type: alert.state for alert in self.alerts.values()}
@@ -56,7 +68,7 @@ def test_one_violation_rings_and_more_count_in_the_same_alert() -> None:
     for at in range(3):
         device.sees(seen(LOW, at=at))
     (alert,) = device.open
-    assert (alert.state, alert.occurrences, alert.alert_id, alert.sample_id) == ("unacknowledged", 3, 3, "s2")
+    assert (alert.state, alert.occurrences, alert.alert_id, alert.sample_id) == ("unacknowledged", 3, 1, "s2")
     assert (alert.first_at, alert.last_at) == (NOW, NOW + timedelta(seconds=2))
 
 
@@ -158,6 +170,60 @@ def test_the_alarm_says_what_the_alert_is() -> None:
     alarm = alarm_of(device.open[0])
     assert (alarm.state, alarm.count, alarm.lot_id, alarm.alert_id) == ("unacknowledged", 1, 7, 1)
     assert alarm.params == {"value": 0.5, "limit": 0.6}
+
+
+def test_what_flaps_is_one_alert_that_is_told_a_few_times_and_rings_once() -> None:
+    """1,000 samples, every other one bad, is one life cycle; its messages grow with the logarithm of its count."""
+    device = Device()
+    told = rung = 0
+    for at in range(1_000):
+        before = dict(device.alerts)
+        device.sees(seen(*([LOW] if at % 2 else []), at=at))
+        for key, alert in device.alerts.items():
+            told += is_news(before.get(key), alert) and before.get(key) != alert
+            rung += rings(before.get(key), alert) and before.get(key) != alert
+    (alert,) = device.alerts.values()
+    assert (alert.occurrences, alert.state) == (500, "unacknowledged")
+    assert told == 9  # at 1, 2, 4 … 256
+    assert rung == 1
+
+
+def test_even_a_violation_that_returns_each_time_is_one_alert_until_somebody_looks() -> None:
+    device = Device()
+    rung = 0
+    for at in range(1_000):
+        before = dict(device.alerts)
+        device.sees(seen(*([] if at % 5 else [LOW]), at=at))
+        rung += sum(rings(before.get(key), each) and before.get(key) != each for key, each in device.alerts.items())
+    (alert,) = device.alerts.values()
+    assert (alert.occurrences, alert.state, rung) == (200, "returned_unacknowledged", 1)
+
+
+def test_an_alert_that_leaves_its_shelf_rings_unless_it_was_acknowledged() -> None:
+    device = Device()
+    device.sees(seen(LOW))
+    (alert,) = device.open
+    shelved = shelve(alert, NOW + timedelta(hours=1))
+    assert (shelved.state, rings(alert, shelved)) == ("shelved", False)
+    assert rings(shelved, unshelve(shelved))
+    seen_by_a_person = acknowledge(shelved)
+    assert seen_by_a_person.state == "shelved"
+    assert unshelve(seen_by_a_person).state == "acknowledged"
+    assert unshelve(replace(shelved, good_streak=GOOD_TO_RETURN)).state == "cleared"
+    assert unshelve(alert) == alert
+
+
+def test_samples_say_nothing_about_a_silent_device_and_the_watch_nothing_about_pieces() -> None:
+    device = Device()
+    silent = Occurrence("device_silent", "critical", "Appareil muet", {"value": 40})
+    only = frozenset({"device_silent"})
+    device.sees(seen(LOW))
+    device.sees(seen(silent, at=1, judged=only, returns_at_once=True))
+    for at in range(2, 8):
+        device.sees(seen(at=at))
+    assert device.states() == {"quality_low": "returned_unacknowledged", "device_silent": "unacknowledged"}
+    device.sees(seen(at=9, judged=only, returns_at_once=True))
+    assert device.states()["device_silent"] == "returned_unacknowledged"
 
 
 STEPS = st.lists(

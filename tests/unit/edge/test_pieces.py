@@ -54,7 +54,7 @@ def test_every_piece_is_one_sample_with_its_own_figures() -> None:
         assert (light.lightness or 0.0) > 20.0
         assert light.delta_e_u is not None
         assert sample.calibration is not None
-        assert sample.recipe == "foie-gras@1"
+        assert sample.recipe == "foie-gras@2"
         assert "nir_laser" in sample.quality_flags  # the chip ranges on at this speed …
         assert light.ratio_red_nir is None  # … and what the laser has lit is not shown
     rough = [sample for place, sample in found if belt.world.piece(place).made_as in ("C", "REJECT")]

@@ -1,10 +1,12 @@
 """What `probe` and `selftest` say of a healthy device and of every fault: two verdicts, and words that help."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from drivers.sim.timeline import PRESETS
+from edge.calibration import measure
 from edge.probing import Report, probe_world, self_test_world
 from edge.settings import Settings
 from edge.world import open_world
@@ -69,6 +71,26 @@ def test_selftest_finds_the_fault(name: str) -> None:
     report = examine(name, selftest=True)
     assert not report.healthy
     assert any(each.advice for each in report.findings)
+
+
+@pytest.mark.parametrize("selftest", [False, True])
+def test_a_dirty_window_is_seen_beside_a_calibration(selftest: bool) -> None:
+    """Goal: dirt shows where this device was calibrated, and cleanliness is not taken for dirt."""
+    world = open_world(settings())
+    assert world.show is not None
+    world.tof.start()
+    world.spectral.start()
+    kept = measure(
+        world.tof, world.spectral, show=world.show, white_reflectance=0.95, device_id="probe", now=datetime.now(UTC)
+    )
+    world.close()
+    look = self_test_world if selftest else probe_world
+    assert look(open_world(settings()), kept).healthy
+    dirty = look(open_world(settings("dirty-window"), faults_at_once=True), kept)
+    assert not dirty.healthy
+    (bad,) = [each for each in dirty.findings if each.advice]
+    assert "of the light it returned at calibration: a dirty window, or a dark belt" in bad.sentence
+    assert "clean the windows" in bad.advice
 
 
 def test_a_stuck_bus_is_said_once_and_not_for_every_address() -> None:

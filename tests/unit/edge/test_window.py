@@ -1,7 +1,7 @@
 """What is in flight, and what is to be sent again."""
 
 from edge.rows import Span
-from edge.window import Window
+from edge.window import IN_FLIGHT_MIN, IN_FLIGHT_START, RECEIPT_S, Window
 
 S = 10**9
 
@@ -11,7 +11,7 @@ def test_receipts_make_room() -> None:
     window.note(5, 0)
     window.note(6, 0)
     assert not window.has_room
-    assert window.receipted([Span(1, 5), Span(90, 99)]) == 1
+    assert window.receipted([Span(1, 5), Span(90, 99)], 0) == 1
     assert window.has_room
 
 
@@ -54,3 +54,31 @@ def test_a_lost_session_sends_all_again() -> None:
     window.note(40, 0)
     window.forget_all()
     assert (window.cursor, window.sent, window.resent) == (0, {}, 1)
+
+
+def test_what_was_dropped_over_the_quota_is_given_back_and_nothing_younger() -> None:
+    window = Window(cursor=50)
+    window.note(7, 10)
+    window.note(8, 20)
+    window.note(9, 30)
+    assert window.give_back(20) == 2
+    assert (window.cursor, list(window.sent), window.resent) == (6, [9], 2)
+
+
+def test_slow_receipts_leave_no_more_in_flight_than_is_stored_in_time() -> None:
+    """400 in flight take four times as long as they may: a quarter of them is allowed, and quick receipts raise it."""
+    window = Window()
+    for position in range(400):
+        window.note(position + 1, 0)
+    window.receipted([Span(1, 10)], round(4 * RECEIPT_S * S))
+    assert window.allowed == 100
+    assert not window.has_room
+    window.forget_all()
+    for turn in range(20):
+        window.note(1_000 + turn, 0)
+        window.receipted([Span(1_000 + turn, 1_000 + turn)], 100 * S)
+    assert window.allowed == IN_FLIGHT_MIN
+    for turn in range(IN_FLIGHT_START):
+        window.note(2_000 + turn, 0)
+    window.receipted([Span(2_000, 3_000)], round(RECEIPT_S * S / 2))
+    assert window.allowed == IN_FLIGHT_MIN + IN_FLIGHT_START

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quality.colour import _WEIGHTS, distance_of, lab_of
+from quality.colour import TABLE_WEIGHTS, distance_of, lab_of
 
 
 def test_the_tables_give_the_published_white_point() -> None:
-    x, y, z = _WEIGHTS.sum(axis=1)
+    x, y, z = TABLE_WEIGHTS.sum(axis=1)
     assert x / y == pytest.approx(0.9481, abs=0.005)  # CIE 15: D65, 10 degrees; ours by steps of 20 nm
     assert z / y == pytest.approx(1.0732, abs=0.012)
 

@@ -50,7 +50,7 @@ def test_the_score_is_sixty_to_forty_rounded_before_it_is_graded(tof_score: floa
 def test_a_good_piece_is_good_and_says_what_decided() -> None:
     result = verdict()
     assert result.final_grade == "A+"
-    assert result.recipe == "foie-gras@1"
+    assert result.recipe == "foie-gras@2"
     assert result.reasons[0].code == "grade"
     assert result.reasons[0].parameters == {"grade": "A+", "score": result.final_score, "limit": 0.9}
 
@@ -179,3 +179,21 @@ def test_a_guarded_recipe_accepts_only_what_surely_complies(score: float, least:
     assert ("guard_band" in [reason.code for reason in guarded.reasons]) == (
         plain.is_compliant and not guarded.is_compliant
     )
+
+
+def test_the_default_recipe_never_changes_under_its_version() -> None:
+    """Goal: a sample that cites a label was graded with these numbers. Whoever changes one raises the version."""
+    assert (DEFAULT_RECIPE.label, DEFAULT_RECIPE.digest) == ("foie-gras@2", "ab305075081a")
+    stricter = replace(DEFAULT_RECIPE, alerts=AlertLimits(freshness_low=0.51))
+    assert stricter.digest != DEFAULT_RECIPE.digest
+    assert replace(DEFAULT_RECIPE).digest == DEFAULT_RECIPE.digest
+
+
+def test_reasons_say_which_index_met_which_limit() -> None:
+    tof = replace(TOF, surface_uniformity=0.41)
+    light = replace(LIGHT, freshness_index=0.30, fat_quality_index=0.35, oxidation_index=0.66)
+    told = {reason.code: reason.parameters for reason in verdict(tof, light).reasons}
+    assert told["surface_uniformity_low"] == {"value": 0.41, "limit": 0.75, "points": round(0.6 * 0.6 * 0.59, 4)}
+    assert told["freshness_low"] == {"value": 0.30, "limit": 0.75, "points": round(0.4 * 0.4 * 0.7, 4)}
+    assert told["fat_quality_low"] == {"value": 0.35, "limit": 0.75, "points": round(0.4 * 0.3 * 0.65, 4)}
+    assert told["oxidation_high"] == {"value": 0.66, "limit": 0.25, "points": round(0.4 * 0.3 * 0.66, 4)}

@@ -7,10 +7,11 @@ import pytest
 
 from quality.calibration import TofCalibration
 from quality.errors import QualityError
+from quality.gauge import BODY_RELATIVE_U, gauge_factor, joint_factor
 from quality.geometry import TofAnalysis
 from quality.piece import piece_of
 from quality.recipe import DEFAULT_RECIPE
-from quality.scan import ScanAnalysis, analyse_scan, estimate_speed, gauge_factor
+from quality.scan import ScanAnalysis, analyse_scan, estimate_speed
 from tests.unit.quality.scenes import BELT_MM, TAN_X, TAN_Y, Array, Dome, analyse, noisy, sigma_of, zone_means
 
 CALIBRATION = TofCalibration(id="belt", belt_plane=(BELT_MM, 0.0, 0.0), volume_factor_u=0.0)
@@ -162,10 +163,23 @@ def test_the_gauge_body_takes_the_bias_out_and_a_wrong_one_is_refused() -> None:
     volumes = np.array([5.0e5, 5.01e5, 4.99e5, 5.0e5, 5.0e5])
     factor, factor_u = gauge_factor(volumes, true_mm3=4.9e5, true_mm3_u=500.0)
     assert factor == pytest.approx(0.98, abs=1e-3)
-    assert 0.0 < factor_u < 0.003
+    assert factor_u == pytest.approx(
+        factor * np.hypot(np.hypot(500.0 / 4.9e5, 0.0014142 / 5**0.5), BODY_RELATIVE_U), rel=1e-3
+    )
     for bad in (volumes * np.array([1.0, 1.1, 0.9, 1.0, 1.0]), volumes * 2.0, volumes[:3], volumes * np.nan):
         with pytest.raises(QualityError, match="volumes_mm3"):
             gauge_factor(bad, true_mm3=4.9e5, true_mm3_u=500.0)
+
+
+def test_a_set_of_gauge_bodies_is_better_than_one_and_contradictions_are_refused() -> None:
+    single, three = joint_factor([(0.98, 0.012)]), joint_factor([(0.98, 0.012), (0.97, 0.012), (0.99, 0.012)])
+    assert single == pytest.approx((0.98, 0.012))
+    assert three == pytest.approx((0.98, 0.012 / 3**0.5))
+    assert joint_factor([(0.95, 0.012), (1.01, 0.012)])[1] == pytest.approx(0.03)  # their scatter says more
+    with pytest.raises(QualityError, match="contradict"):
+        joint_factor([(0.98, 0.005), (1.10, 0.005)])
+    with pytest.raises(QualityError, match="at least one"):
+        joint_factor([])
 
 
 def test_a_piece_has_the_passes_figures_and_the_frames_light() -> None:

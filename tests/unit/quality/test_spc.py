@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from quality.errors import QualityError
 from quality.gage import gage_rr
@@ -15,6 +16,7 @@ from quality.spc import (
     f_tail,
     individuals_chart,
     moving_range_chart,
+    moving_range_sigma,
     normal_quantile,
     western_electric,
 )
@@ -56,6 +58,19 @@ def test_ewma_of_the_published_example() -> None:
     assert not chart.signals
 
 
+def test_the_readings_are_those_of_the_manual() -> None:
+    """Goal: no figure of the ninety was mistyped. Method: the sums of squares that the manual publishes (table A 4)."""
+    mean, by_part, by_appraiser = MSA.mean(), MSA.mean(axis=(1, 2)), MSA.mean(axis=(0, 2))
+    cells = MSA.mean(axis=2)
+    parts, appraisers = 9.0 * ((by_part - mean) ** 2).sum(), 30.0 * ((by_appraiser - mean) ** 2).sum()
+    between = 3.0 * ((cells - mean) ** 2).sum()
+    assert appraisers == pytest.approx(3.1673, abs=5e-5)
+    assert parts == pytest.approx(88.3619, abs=5e-5)
+    assert between - parts - appraisers == pytest.approx(0.3590, abs=5e-5)
+    assert ((MSA - cells[:, :, None]) ** 2).sum() == pytest.approx(2.7589, abs=5e-5)
+    assert ((MSA - mean) ** 2).sum() == pytest.approx(94.6471, abs=5e-5)
+
+
 def test_gage_study_of_the_manual() -> None:
     study = gage_rr(MSA)
     assert study.pooled
@@ -63,7 +78,9 @@ def test_gage_study_of_the_manual() -> None:
     assert study.reproducibility == pytest.approx(0.226838, abs=2e-6)
     assert study.rr == pytest.approx(0.302373, abs=2e-6)
     assert study.part == pytest.approx(1.042327, abs=2e-6)
-    assert study.rr_share == pytest.approx(0.2786, abs=1e-4)
+    assert study.rr_share == pytest.approx(0.279, abs=5e-4)
+    assert study.part / study.total == pytest.approx(0.960, abs=5e-4)
+    assert study.interaction_p == pytest.approx(stats.f.sf(0.434, 18, 60), abs=1e-3)
     assert study.ndc == 4
     assert study.verdict == "marginal"
 
@@ -81,6 +98,19 @@ def test_each_western_electric_rule_fires_on_its_pattern(z: list[float], signal:
     for side in (1.0, -1.0):
         assert western_electric(side * np.array(z), 0.0, 1.0) == (signal,)
     assert western_electric(np.array([0.5, -0.5] * 10), 0.0, 1.0) == ()
+
+
+def test_capability_of_the_published_example() -> None:
+    """NIST/SEMATECH e-Handbook 6.1.6: limits 8 and 20, mean 16, standard deviation 2 give Cp 1.0 and Cpk 0.6667."""
+    values = stats.norm.ppf((np.arange(100) + 0.5) / 100.0)
+    np.random.default_rng(3).shuffle(values)
+    values = 16.0 + 2.0 * (values - values.mean()) / values.std(ddof=1)
+    study = capability(values.tolist(), lower=8.0, upper=20.0)
+    assert study.pp == pytest.approx(1.0)
+    assert study.ppk == pytest.approx(0.6667, abs=5e-5)
+    short = moving_range_sigma(values)  # the example has one sigma; ours for Cp is that of the moving ranges
+    assert study.cp == pytest.approx(12.0 / (6.0 * short))
+    assert study.cpk == pytest.approx(4.0 / (3.0 * short))
 
 
 def test_capability_by_hand_and_its_limits_cover() -> None:
@@ -101,7 +131,11 @@ def test_quantiles_are_those_of_the_tables() -> None:
     assert chi2_quantile(0.95, 10) == pytest.approx(18.307, abs=1e-3)
     assert chi2_quantile(0.025, 59) == pytest.approx(39.662, abs=2e-3)
     assert f_tail(4.1028, 2, 10) == pytest.approx(0.05, abs=1e-5)
-    assert f_tail(1.0, 18, 60) == pytest.approx(0.4749, abs=2e-2)
+    for value, first, second in ((1.0, 18, 60), (0.434, 18, 60), (2.5, 3.5, 7.25), (30.0, 1, 40)):
+        assert f_tail(value, first, second) == pytest.approx(stats.f.sf(value, first, second), rel=1e-6)
+    for p in (0.025, 0.5, 0.975):
+        assert chi2_quantile(p, 36.58) == pytest.approx(stats.chi2.ppf(p, 36.58), rel=1e-8)
+        assert normal_quantile(p) == pytest.approx(stats.norm.ppf(p), abs=1e-9)
 
 
 @given(scale=st.floats(0.1, 100.0), shift=st.floats(-100.0, 100.0))

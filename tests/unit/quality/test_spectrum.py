@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from quality import DEFAULT_RECIPE, QualityError, SpectralCalibration, calibrate_spectrum, learn_reference
 from quality.chromophores import absorption_over_scattering, reflectance_of
 from quality.spectrum import analyse_spectrum
+from quality.unmixing import OXYGENATED
 from tests.unit.quality.scenes import (
     DARK,
     FULL_SCALE,
@@ -54,8 +55,11 @@ def test_pigments_come_back_from_a_clean_spectrum(mixture: dict[str, float]) -> 
     found = judge(reflectance(**mixture))
     relative = DEFAULT_RECIPE.spectral.scatter_reference_per_cm / mixture["scatter"]
     assert found.usable
-    assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.15)
-    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.15)  # oxygenation is not known
+    # Oxygenation is not known: what lies beside its prior goes to both pigments, and is stated.
+    off = abs(mixture["oxygenated"] - OXYGENATED)
+    assert found.haem_mm == pytest.approx(mixture["haem_mm"] * relative, rel=0.03 + 0.25 * off)
+    assert found.methaem_fraction == pytest.approx(mixture["met"], abs=0.06 + 0.3 * off)
+    assert abs(found.methaem_fraction - mixture["met"]) < 2.0 * found.oxidation_index_u
     assert found.oxidation_index == pytest.approx(found.methaem_fraction, abs=1e-4)
 
 
@@ -77,7 +81,7 @@ def test_the_order_of_pigments_survives_noise_and_confounding() -> None:
     found_haem, found_met, found_yellow = (list(column) for column in zip(*found, strict=True))
     assert rank_correlation(haem, found_haem) > 0.98
     assert rank_correlation(met, found_met) > 0.95
-    assert rank_correlation(yellow, found_yellow) > 0.85
+    assert rank_correlation(yellow, found_yellow) > 0.95
 
 
 def test_indices_move_with_what_they_are_named_after() -> None:

@@ -24,8 +24,8 @@ def spectrum_of(pigments: tuple[float, float, float]) -> np.ndarray:
 @settings(max_examples=100)
 def test_what_the_model_made_comes_back(pigments: tuple[float, float, float]) -> None:
     found = fit(spectrum_of(pigments))
-    np.testing.assert_allclose(found.unknowns[:3], pigments, rtol=0.1, atol=6e-3)
-    assert found.residual < 1.0
+    np.testing.assert_allclose(found.unknowns[:3], pigments, rtol=1e-3, atol=1e-5)
+    assert found.residual < 0.05
 
 
 @given(noise=st.lists(st.floats(-0.5, 0.5), min_size=7, max_size=7), pigments=PIGMENTS)

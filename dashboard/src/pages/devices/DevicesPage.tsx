@@ -6,7 +6,7 @@ import { deviceRecords, eventsOf, gapsOf, recentHours } from '../../data/calls';
 import { useQuery } from '../../data/queries';
 import type { DeviceRecord, EventRecord, GapRecord } from '../../domain/records';
 import { hourlyScores, tally } from '../../domain/tally';
-import { plainReason, reasonText } from '../../domain/wording';
+import { eventWords } from '../../domain/wording';
 import { decimal, NO_VALUE } from '../../format';
 import { useTexts } from '../../i18n';
 import { Link } from '../../router/Link';
@@ -105,10 +105,20 @@ function Fleet({ devices }: { readonly devices: readonly DeviceRecord[] }) {
   );
 }
 
-const kindWords = (kind: string, kinds: Readonly<Record<string, string>>): string => kinds[kind] ?? kind.replaceAll('_', ' ');
+function EventText({ event }: { readonly event: EventRecord }) {
+  const { t, language } = useTexts();
+  const { title, detail, advice } = eventWords(event, t, language);
+  return (
+    <span data-testid={`event-${event.kind}`}>
+      {title}
+      {detail !== null && `${t.colon}${detail}`}
+      {advice !== null && <span className="quiet block">{advice}</span>}
+    </span>
+  );
+}
 
 function Events({ events }: { readonly events: readonly EventRecord[] }) {
-  const { t, language } = useTexts();
+  const { t } = useTexts();
   if (events.length === 0) return <Empty>{t.devices.noEvents}</Empty>;
   return (
     <ul className="record-list">
@@ -116,10 +126,7 @@ function Events({ events }: { readonly events: readonly EventRecord[] }) {
         <li key={event.id}>
           <Moment ms={event.atMs} />
           <Link to={pathOf('devices', event.deviceId)}>{event.deviceId}</Link>
-          <span>
-            {kindWords(event.kind, t.devices.kinds)}
-            {event.reason !== null && `${t.colon}${reasonText(plainReason(event.reason), t, language)}`}
-          </span>
+          <EventText event={event} />
         </li>
       ))}
     </ul>
