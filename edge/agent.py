@@ -28,9 +28,7 @@ from contract.messages import (
     SamplingMode,
 )
 from contract.sample import Reason
-from drivers.frames import SpectralFrame, TofFrame
-from edge import calibration
-from edge.assemble import Assembler
+from edge.assembly import Assembly
 from edge.calibration import CalibrationError
 from edge.clock import StepWatch, SystemClock
 from edge.commands import FAILED, CommandError, Commands
@@ -42,12 +40,12 @@ from edge.onlooker import Onlooker
 from edge.page import LocalPage, open_page
 from edge.power import power_cycle
 from edge.rows import Kind, Row, Stamp, utc_from_ns
-from edge.sampler import Measurement, Sampler, Trouble
+from edge.sampler import Sampler, Trouble
 from edge.settings import Settings
 from edge.spool import Spool, SpoolLimits
 from edge.twin import Twin
 from edge.uplink import Uplink
-from edge.world import LINE, World, open_world
+from edge.world import World, open_world
 from quality.recipe import DEFAULT_RECIPE
 
 if TYPE_CHECKING:
@@ -70,13 +68,13 @@ class Agent:
         self.clock = SystemClock(trusted=trusted)
         self.identity = Identity(settings.device, settings.site, settings.line, session=uuid.uuid4())
         self.recipe = DEFAULT_RECIPE
-        self._calibrations = calibration.load(settings.state_dir)
+        self.assembly = Assembly(self, settings.lot_id)
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._introductions = asyncio.Event()
         self._failure: Exception | None = None
         self.world: World = open_world(settings)
-        if self._calibrations is None and self.world.show is None:
+        if self.assembly.calibrations is None and self.world.show is None:
             raise CalibrationError(f"no calibration in {settings.state_dir}: run `sqal edge calibrate` first")
         if self.world.player is not None:
             self.world.player.on_change = self._on_played
@@ -107,9 +105,9 @@ class Agent:
             else power_cycle(settings.power_command, self.world.bus.clock),
             clock=self.clock,
             rate_hz=settings.rate_hz,
-            prepare=self._calibrate if self._calibrations is None else None,
-            on_measurement=self._on_measurement,
-            on_trouble=self._on_trouble,
+            prepare=self.assembly.calibrate if self.assembly.calibrations is None else None,
+            on_measurement=self.assembly.measured,
+            on_trouble=self.on_trouble,
             on_failure=self._on_failure,
         )
         self.twin = Twin(
@@ -141,16 +139,20 @@ class Agent:
             folder=settings.state_dir,
         )
         self._page: LocalPage | None = None
-        self._assembler: Assembler | None = None
-        self._lot_id = self.twin.lot_id
+        self.assembly.lot_id = self.twin.lot_id
         self.sampler.rate_hz, self.sampler.mode = self.twin.rate_hz, self.twin.mode
         if self.world.travel is not None:
-            self.sampler.feed_with(travel=self.world.travel, meanwhile=self.world.meanwhile, taker=self)
+            self.sampler.feed_with(travel=self.world.travel, meanwhile=self.world.meanwhile, taker=self.assembly)
         self.errands = Errands(
             self.world,
             in_bus=self.sampler.ask,
-            calibrations=lambda: self._calibrations,
-            calibrate=self._recalibrate,
+            calibrations=lambda: self.assembly.calibrations,
+            calibrate=self.assembly.calibrate,
+            adopt=self.assembly.adopt,
+            collect=self.assembly.collect,
+            tell=self.assembly.tell_challenge,
+            identity=self.identity,
+            now=self._now,
             configure=self._configure,
             revision=lambda: self.twin.revision,
         )
@@ -167,14 +169,15 @@ class Agent:
     async def run(self) -> None:
         """Measure and send until stopped. Raises what ended a part for good."""
         spool, uplink = self.spool, self.uplink
-        spool.on_commit = lambda rows: self._post(self._committed, rows)
-        spool.on_release = lambda: self._post(uplink.release)
+        spool.on_commit = lambda rows: self.post(self._committed, rows)
+        spool.on_release = lambda: self.post(uplink.release)
         spool.on_failure = self._on_failure
         uplink.introduce = self._introduce
         uplink.on_taken_over = self._tell_taken_over
         uplink.on_desired = self._on_desired
         uplink.on_command = self.commands.take
         self._tell_restart()
+        self.assembly.tell_left()
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self.stop)
         try:
@@ -203,13 +206,13 @@ class Agent:
         if self._failure is not None:
             raise self._failure
 
-    def _post(self, call: Callable[..., None], *values: object) -> None:
+    def post(self, call: Callable[..., object], *values: object) -> None:
         """From a thread to the loop; once the loop is gone nobody is left to listen."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *values)
 
     def _on_failure(self, error: Exception) -> None:
-        self._post(self._fail, error)
+        self.post(self._fail, error)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -221,73 +224,7 @@ class Agent:
 
     # --- in the bus's thread
 
-    def _recalibrate(self) -> None:
-        self._calibrate()
-        self._assembler = None  # the next measurement begins a new one, with what has just been measured
-
-    def _calibrate(self) -> None:
-        world = self.world
-        assert world.show is not None
-        log.info("agent.calibrating", targets="empty belt, black cap, white tile")
-        found = calibration.measure(
-            world.tof,
-            world.spectral,
-            show=world.show,
-            white_reflectance=world.white_reflectance,
-            device_id=self.identity.device_id,
-            now=utc_from_ns(self.clock.guess_ns()),
-        )
-        calibration.save(self.settings.state_dir, found)
-        world.show(LINE)
-        self._calibrations = found
-        data: dict[str, object] = {"tof": found.tof.id, "spectral": found.spectral.id}
-        self._append_event("calibration", self.clock.monotonic_ns(), data=data)
-
-    def _on_measurement(self, measurement: Measurement) -> None:
-        assembler = self._assembling()
-        assembler.take(measurement)
-        self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
-
-    def picture(self, taken_ns: int, frame: TofFrame | None, travel_mm: float) -> bool:
-        """edge.feed.Taker."""
-        assembler = self._assembling()
-        wanted = assembler.belt.picture(taken_ns, frame, travel_mm)
-        self.reporter.belt_empty_since_ns = assembler.belt_empty_since_ns
-        return wanted
-
-    def asked(self, travel_mm: float) -> None:
-        """edge.feed.Taker."""
-        self._assembling().belt.asked(travel_mm)
-
-    def light(self, taken_ns: int, frame: SpectralFrame | None, travel_mm: float, *, laser: bool) -> None:
-        """edge.feed.Taker."""
-        self._assembling().belt.light(taken_ns, frame, travel_mm, laser=laser)
-
-    def _assembling(self) -> Assembler:
-        assembler = self._assembler or self._begin_assembling()
-        assembler.lot_id = self._lot_id
-        return assembler
-
-    def _begin_assembling(self) -> Assembler:
-        assert self._calibrations is not None
-        assembler = self._assembler = Assembler(
-            spool=self.spool,
-            identity=self.identity,
-            calibrations=self._calibrations,
-            recipe=self.recipe,
-            agent=agent_version(),
-            lot_id=self._lot_id,
-            location=self.settings.location,
-            on_trouble=self._on_trouble,
-        )
-        if self.world.travel is not None:
-            assembler.belt.travel, assembler.belt.learn = self.world.travel.kind, self.world.travel.learn
-        self.reporter.assembler = assembler.counters
-        self.reporter.calibration_ids = assembler.calibration_ids
-        self._post(self._introduce_soon)
-        return assembler
-
-    def _on_trouble(self, trouble: Trouble) -> None:
+    def on_trouble(self, trouble: Trouble) -> None:
         kind: EventKind = "sensor_fault" if trouble.failed or trouble.hampered else "sensor_recovered"
         severity: Severity = "critical" if trouble.failed else "warning" if trouble.hampered else "info"
         data: dict[str, object] = {"chip": trouble.chip, "reason": trouble.reason, "ticks": trouble.ticks}
@@ -301,16 +238,16 @@ class Agent:
             data["failing"] = self.sampler.failing
         else:
             reason = Reason(code=trouble.code, params={"chip": trouble.chip})
-        self._append_event(kind, trouble.taken_ns, severity=severity, data=data, reason=reason)
-        self._post(self._introduce_soon)
+        self.append_event(kind, trouble.taken_ns, severity=severity, data=data, reason=reason)
+        self.introduce_soon()
 
     def _on_played(self, preset: "Preset", on: bool) -> None:
         """A simulated fault begins or ends: said, so that nobody takes it for a real one."""
         log.info("agent.simulated_fault", fault=preset.name, on=on)
         data: dict[str, object] = {"fault": preset.name, "words": preset.words, "on": on}
-        self._append_event("simulated_fault", self.clock.monotonic_ns(), data=data)
+        self.append_event("simulated_fault", self.clock.monotonic_ns(), data=data)
 
-    def _append_event(
+    def append_event(
         self,
         kind: EventKind,
         taken_ns: int,
@@ -334,7 +271,7 @@ class Agent:
         if self.spool.torn:
             data["spool_log_torn"] = True
         severity: Severity = "info" if damage is None else "critical"
-        self._append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
+        self.append_event("restart", self.clock.monotonic_ns(), severity=severity, data=data)
 
     # --- on the loop
 
@@ -353,17 +290,18 @@ class Agent:
         before = -1
         while True:
             ticks = self.sampler.counters.ticks
-            if ticks != before or self._calibrations is None:
+            if ticks != before or self.assembly.calibrations is None:
                 self._notifier.alive(f"{ticks} measurements, {self.spool.stats().rows} messages kept")
             before = ticks
             await asyncio.sleep(self._notifier.watchdog_s)
 
     def _tell_taken_over(self, reason: str) -> None:
         now_ns = self.clock.monotonic_ns()
-        self._append_event("taken_over", now_ns, severity="critical", data={"reason": reason})
+        self.append_event("taken_over", now_ns, severity="critical", data={"reason": reason})
 
-    def _introduce_soon(self) -> None:
-        self._introductions.set()
+    def introduce_soon(self) -> None:
+        """Say anew who this is; from any thread."""
+        self.post(self._introductions.set)
 
     async def _introduce(self) -> None:
         birth = self.reporter.birth()
@@ -388,7 +326,7 @@ class Agent:
                 step_ns = self._steps.step_ns()
                 if step_ns:
                     data: dict[str, object] = {"step_s": step_ns / 1e9}
-                    self._append_event("clock_step", self.clock.monotonic_ns(), severity="warning", data=data)
+                    self.append_event("clock_step", self.clock.monotonic_ns(), severity="warning", data=data)
                 await self._say_health()
             else:
                 self._introductions.clear()
@@ -409,7 +347,7 @@ class Agent:
             return None
         now_ns = self.clock.monotonic_ns()
         data: dict[str, object] = {"revision": reported.revision, "errors": reported.errors}
-        self._append_event("cfg_applied", now_ns, severity="warning" if reported.errors else "info", data=data)
+        self.append_event("cfg_applied", now_ns, severity="warning" if reported.errors else "info", data=data)
         await self.uplink.say("cfg", encode(reported), "reported", retain=True)
         return reported
 
@@ -417,7 +355,7 @@ class Agent:
         await self.uplink.say("res", encode(result), result.id, expiry_s=ANSWER_S)
 
     def _set_lot(self, lot_id: int) -> None:
-        self._lot_id = lot_id
+        self.assembly.lot_id = lot_id
 
     def _set_mode(self, mode: SamplingMode) -> None:
         self.sampler.mode = mode

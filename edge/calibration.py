@@ -1,7 +1,7 @@
 """What the analysis must know about this device: measured here through the real drivers, kept in the state directory.
 
-Three targets are shown one after the other: the empty belt gives the belt's plane, a black cap the dark counts, a
-white tile of known reflectance the white ones. No number of a calibration is written down anywhere but in its file.
+The empty belt gives the belt's plane, a black cap the dark counts, a white tile of known reflectance the white ones, a
+gauge body the volume's factor (edge.guided). No number of a calibration is written down anywhere but in its file.
 """
 
 import os
@@ -12,14 +12,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.studies import CalibrationRecord, CalibrationReport
 from drivers.as7341 import As7341
 from drivers.frames import SpectralFrame, TofFrame
 from drivers.vl53l8ch import Vl53l8ch
-from edge.world import BLACK_CAP, EMPTY_BELT, WHITE_TILE, Show
-from quality.calibration import SpectralCalibration, TofCalibration, calibrate_belt, calibrate_spectrum
-from quality.errors import QualityError
+from edge.files import durable_text
+from quality.calibration import SpectralCalibration, TofCalibration
 
 FILE_NAME = "calibration.json"
+REPORT_NAME = "calibration-report.json"
 TOF_FRAMES = 16  # at 15 Hz one second
 SPECTRA = 5
 SETTLE_FRAMES = 2  # frames that may still show what was there before
@@ -33,13 +34,20 @@ class CalibrationError(Exception):
 class Calibrations(msgspec.Struct, frozen=True):
     """Both calibrations of a device and when they were measured (UTC).
 
-    belt_signal_kcps: (8, 8), what the empty belt returned; None in files of older versions.
+    belt_signal_kcps: (8, 8), what the empty belt returned; None in files of older versions. tof_measured_at,
+    spectral_measured_at: where one of them was measured later than both.
     """
 
     tof: TofCalibration
     spectral: SpectralCalibration
     measured_at: datetime
     belt_signal_kcps: list[list[float]] | None = None
+    tof_measured_at: datetime | None = None
+    spectral_measured_at: datetime | None = None
+
+    def part(self, like: TofCalibration | SpectralCalibration) -> TofCalibration | SpectralCalibration:
+        """The calibration of the same sensor."""
+        return self.tof if isinstance(like, TofCalibration) else self.spectral
 
 
 def load(folder: Path) -> Calibrations | None:
@@ -69,54 +77,39 @@ def save(folder: Path, calibrations: Calibrations) -> None:
         os.close(folder_handle)
 
 
-def measure(
-    tof: Vl53l8ch, spectral: As7341, *, show: Show, white_reflectance: float, device_id: str, now: datetime
-) -> Calibrations:
-    """Show the targets, read the started sensors, compute. Leaves the lamp on.
+def leave_report(folder: Path, records: list[CalibrationRecord]) -> None:
+    """Leave the records of a calibration for the agent, which tells them when it starts."""
+    durable_text(folder / REPORT_NAME, msgspec.json.encode(CalibrationReport(calibrations=records)).decode())
 
-    Raises CalibrationError when the frames cannot be right, DriverError or BusError when a sensor fails.
-    """
-    mark = now.strftime("%Y%m%dT%H%M%SZ")
-    show(EMPTY_BELT)
-    belt_frames = _frames(tof)
-    belt = _distances(belt_frames)
-    signal = np.nan_to_num(np.mean([frame.signal_kcps for frame in belt_frames], axis=0))
-    show(BLACK_CAP)
-    dark = _spectra(spectral)
-    show(WHITE_TILE)
-    tile_mm = float(np.nanmedian(_distances(_frames(tof))[:, MIDDLE, MIDDLE]))
-    white = _spectra(spectral)
+
+def take_report(folder: Path) -> CalibrationReport | None:
+    """What was left, once its event is in the spool to be removed by `drop_report`; None for nothing."""
     try:
-        belt_calibration = calibrate_belt(belt, calibration_id=f"{device_id}-tof-{mark}")
-        spectral_calibration = calibrate_spectrum(
-            np.array([frame.counts for frame in dark], dtype=np.float64),
-            np.array([frame.counts for frame in white], dtype=np.float64),
-            np.array([frame.clear_halves for frame in white], dtype=np.float64),
-            calibration_id=f"{device_id}-spectral-{mark}",
-            gain=white[0].gain,
-            integration_ms=white[0].integration_ms,
-            full_scale=white[0].full_scale,
-            led_ma=white[0].led_ma,
-            white_reflectance=white_reflectance,
-            white_distance_mm=tile_mm if np.isfinite(tile_mm) else None,
-        )
-    except QualityError as error:
-        raise CalibrationError(f"the calibration cannot be right: {error}") from None
-    return Calibrations(
-        tof=belt_calibration, spectral=spectral_calibration, measured_at=now, belt_signal_kcps=signal.tolist()
-    )
+        return msgspec.json.decode((folder / REPORT_NAME).read_bytes(), type=CalibrationReport)
+    except FileNotFoundError:
+        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"{folder / REPORT_NAME} is no report of a calibration: {error}; remove it") from None
 
 
-def _frames(tof: Vl53l8ch) -> list[TofFrame]:
+def drop_report(folder: Path) -> None:
+    """It has been told."""
+    (folder / REPORT_NAME).unlink(missing_ok=True)
+
+
+def frames_of(tof: Vl53l8ch) -> list[TofFrame]:
+    """A second of frames, without those that may still show what was there before."""
     for _ in range(SETTLE_FRAMES):
         tof.read()
     return [tof.read() for _ in range(TOF_FRAMES)]
 
 
-def _distances(frames: list[TofFrame]) -> NDArray[np.float64]:
+def distances_of(frames: list[TofFrame]) -> NDArray[np.float64]:
+    """(n, 8, 8) mm."""
     return np.array([frame.distance_mm for frame in frames])
 
 
-def _spectra(spectral: As7341) -> list[SpectralFrame]:
+def spectra_of(spectral: As7341) -> list[SpectralFrame]:
+    """Some spectra, without the first."""
     spectral.read()  # what was there before may still be in it
     return [spectral.read() for _ in range(SPECTRA)]

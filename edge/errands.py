@@ -3,31 +3,74 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from contract.messages import DesiredConfiguration, ReportedConfiguration
+from contract.studies import ChallengeLine, ChallengeRecord
 from drivers.bus import BusError
 from drivers.errors import DriverError
 from edge.calibration import CalibrationError, Calibrations
 from edge.commands import FAILED, REFUSED, CommandError, Errand
+from edge.feed import pause, resume
+from edge.guided import PROCEDURES, WORDS, Outcome, Procedure, gauge
+from edge.identity import Identity
+from edge.recorder import Found
 from edge.world import LINE, WHITE_TILE, World
+from quality.challenge import Expected, Reference, judge_challenge
+from quality.errors import QualityError
 
 LED = Path("/sys/class/leds/ACT")  # the light on the board of a Raspberry Pi
 BLINK_S_MAX = 60
 WHITE_TOLERANCE = 0.10  # of the white reference: what a clean window and a healthy lamp keep to
 SPECTRA = 5
+PIECES_MAX = 50
+PIECE_WAIT_S = 60.0  # for each piece of a gauge or a reference that is to come by
 NO_PERSON = 409
+
+FIGURES: dict[str, Callable[[Found], float]] = {
+    "volume_mm3": lambda piece: piece.tof.volume_mm3,
+    "mass_g": lambda piece: piece.tof.mass_g,
+    "surface_uniformity": lambda piece: piece.tof.surface_uniformity,
+    "oxidation_index": lambda piece: piece.light.oxidation_index,
+    "freshness_index": lambda piece: piece.light.freshness_index,
+    "lightness": lambda piece: piece.light.lightness,
+    "a_star": lambda piece: piece.light.a_star,
+    "b_star": lambda piece: piece.light.b_star,
+    "final_score": lambda piece: piece.verdict.final_score,
+}
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """What a figure of a reference piece must be."""
+
+    value: float
+    tolerance: float
+
+
+class ReferenceArgs(msgspec.Struct, frozen=True):
+    """Arguments of a challenge with a reference piece."""
+
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    figures: dict[str, Figure]
+    pieces: Annotated[int, msgspec.Meta(ge=3, le=PIECES_MAX)] = 3
+    every_h: Annotated[float, msgspec.Meta(gt=0.0, le=24.0 * 366)] = 24.0
+    valid_until: datetime | None = None
+
 
 T = TypeVar("T")
 InBus = Callable[[Callable[[], T]], Future[T]]
 
 
 class Errands:
-    """in_bus: runs a call in the bus's thread. calibrate: measures and keeps a calibration, in that thread."""
+    """in_bus: runs a call in the bus's thread. calibrate: measures and keeps a calibration, adopt: keeps one, tell: the
+    record of a challenge, all in that thread. collect: has every graded piece shown to somebody, on the loop.
+    """
 
     def __init__(
         self,
@@ -35,7 +78,12 @@ class Errands:
         *,
         in_bus: Callable[[Callable[[], Any]], "Future[Any]"],
         calibrations: Callable[[], Calibrations | None],
-        calibrate: Callable[[], None],
+        calibrate: Callable[[Procedure], None],
+        adopt: Callable[[Outcome], None],
+        collect: Callable[[Callable[[Found], None] | None], None],
+        tell: Callable[[ChallengeRecord], None],
+        identity: Identity,
+        now: Callable[[], datetime | None],
         configure: Callable[[DesiredConfiguration], Awaitable[ReportedConfiguration | None]],
         revision: Callable[[], int],
         led: Path = LED,
@@ -44,6 +92,11 @@ class Errands:
         self._in_bus = in_bus
         self._calibrations = calibrations
         self._calibrate = calibrate
+        self._adopt = adopt
+        self._collect = collect
+        self._tell = tell
+        self._identity = identity
+        self._now = now
         self._configure = configure
         self._revision = revision
         self._led = led
@@ -74,20 +127,116 @@ class Errands:
         return {"revision": reported.revision, "lot_id": desired.lot_id}
 
     async def calibrate(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """All three targets, where the device can show them itself; on a line a person does it on the spot."""
-        del args
-        if self._world.show is None:
-            raise CommandError(NO_PERSON, "targets must be laid under the sensors: run `sqal edge calibrate` there")
-        await self._run(self._calibrate)
+        """`what`: belt, dark, white or all (default), or gauge with `volume_mm3`, `volume_mm3_u` and `passes`.
+
+        `in_place`: where the device cannot show targets itself, a person says that it lies there.
+        """
+        what = args.get("what", "all")
+        if what == "gauge":
+            return await self._gauge(args)
+        if what not in PROCEDURES:
+            raise CommandError(REFUSED, f"what: one of {', '.join((*PROCEDURES, 'gauge'))}")
+        if self._world.show is None and (what == "all" or args.get("in_place") is not True):
+            raise CommandError(NO_PERSON, f"{WORDS[what]} Then say in_place: true, one target a command.")
+        await self._run(lambda: self._calibrate(what))
+        return self._ids()
+
+    def _ids(self) -> dict[str, Any]:
         found = self._calibrations()
         assert found is not None
         return {"tof": found.tof.id, "spectral": found.spectral.id}
 
+    async def _gauge(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The next passes are those of the gauge body."""
+        before, now = self._calibrations(), self._now()
+        true_mm3, passes = args.get("volume_mm3"), args.get("passes", 5)
+        if before is None or now is None:
+            raise CommandError(NO_PERSON, "there is no calibration, or no time, to build on")
+        if not isinstance(true_mm3, int | float) or not 0 < true_mm3 < 1e8:
+            raise CommandError(REFUSED, "volume_mm3: the known volume of the gauge body")
+        if not isinstance(passes, int) or not 5 <= passes <= PIECES_MAX:
+            raise CommandError(REFUSED, f"passes: a whole number from 5 to {PIECES_MAX}")
+        pieces = await self._pieces(passes)
+        volumes = np.array([piece.tof.volume_mm3 for piece in pieces])
+        true_u = float(args.get("volume_mm3_u", 0.002 * true_mm3))
+        device_id = self._identity.device_id
+        try:
+            outcome = gauge(before, volumes, true_mm3=true_mm3, true_mm3_u=true_u, device_id=device_id, now=now)
+        except CalibrationError as error:
+            raise CommandError(NO_PERSON, str(error)) from None
+        await self._run(lambda: self._adopt(outcome))
+        return self._ids() | {"volume_factor": outcome.calibrations.tof.volume_factor}
+
+    async def _pieces(self, count: int) -> list[Found]:
+        """The next graded pieces, each once."""
+        found: list[Found] = []
+        done = asyncio.Event()
+
+        def take(piece: Found) -> None:
+            if len(found) < count:
+                found.append(piece)
+            if len(found) >= count:
+                done.set()
+
+        self._collect(take)
+        try:
+            async with asyncio.timeout(PIECE_WAIT_S * count):
+                await done.wait()
+        except TimeoutError:
+            raise CommandError(NO_PERSON, f"only {len(found)} of {count} pieces came by") from None
+        finally:
+            self._collect(None)
+        return found
+
     async def challenge(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Look at the white tile (`tile_in_place`: a person has laid it there); compare with the calibration."""
+        """The next `pieces` pieces are the reference `reference` with `figures` {name: {value, tolerance}}.
+
+        Without a reference: look at the white tile (`tile_in_place`: it lies there) and compare with the calibration.
+        """
+        if "reference" in args:
+            return await self._show_reference(args)
         if self._world.show is None and args.get("tile_in_place") is not True:
             raise CommandError(NO_PERSON, "lay the white tile under the sensors and say tile_in_place: true")
         return await self._run(self._compare_white)
+
+    async def _show_reference(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        now = self._now()
+        if now is None:
+            raise CommandError(NO_PERSON, "the time is not known yet")
+        try:
+            wanted = msgspec.convert(args, ReferenceArgs)
+            unknown = set(wanted.figures) - set(FIGURES)
+            if unknown:
+                raise CommandError(REFUSED, f"figures: {', '.join(sorted(unknown))}; known are {', '.join(FIGURES)}")
+            figures = {name: Expected(each.value, each.tolerance) for name, each in wanted.figures.items()}
+            every = timedelta(hours=wanted.every_h)
+            reference = Reference(wanted.reference, figures, every, wanted.valid_until or now + every)
+        except (msgspec.ValidationError, QualityError) as error:
+            raise CommandError(REFUSED, str(error)) from None
+        pieces = await self._pieces(wanted.pieces)
+        readings = {name: [FIGURES[name](piece) for piece in pieces] for name in figures}
+        try:
+            found = judge_challenge(reference, readings, now=now)
+        except QualityError as error:
+            refused = ChallengeRecord(
+                reference=reference.id, taken_at=now, passed=False, readings=len(pieces), refused=str(error)[:500]
+            )
+            await self._run(lambda: self._tell(refused))
+            raise CommandError(NO_PERSON, str(error)) from None
+        ids = self._ids()
+        lines = [ChallengeLine(**asdict(line)) for line in found.lines]
+        record = ChallengeRecord(
+            reference=reference.id,
+            taken_at=now,
+            passed=found.passed,
+            readings=found.readings,
+            lines=lines,
+            made_by="edge",
+            tof=ids["tof"],
+            spectral=ids["spectral"],
+        )
+        await self._run(lambda: self._tell(record))
+        return msgspec.to_builtins(record)
 
     async def restart_sensor(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """`chip`: VL53L8CH or AS7341."""
@@ -138,8 +287,13 @@ class Errands:
         try:
             if world.show is not None:
                 world.show(WHITE_TILE)
-            world.spectral.read()  # what was there before may still be in it
-            frames = [world.spectral.read() for _ in range(SPECTRA)]
+            dark = pause(world.tof)  # as when the white was measured: the laser lies inside the NIR channel
+            try:
+                world.spectral.read()  # what was there before may still be in it
+                frames = [world.spectral.read() for _ in range(SPECTRA)]
+            finally:
+                if dark:
+                    resume(world.tof)
         finally:
             if world.show is not None:
                 world.show(LINE)

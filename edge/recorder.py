@@ -4,6 +4,7 @@ What a newcomer gets wrong: a message is built when the spool has numbered it, n
 hold everything it needs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from contract.messages import Event
@@ -70,6 +71,7 @@ class Recorder:
         self.calibration_ids = CalibrationIds(tof=calibrations.tof.id, spectral=calibrations.spectral.id)
         self.calibrations = calibrations
         self.recipe = recipe
+        self.on_found: Callable[[Found], None] | None = None
         self.stale: tuple[str, ...] = ()  # flags of calibrations that hold no more
         self._spool = spool
         self._identity = identity
@@ -112,7 +114,10 @@ class Recorder:
                     analysis=tof_analysis(found.tof, self.calibrations.tof, found.scan, found.travel),
                 ),
                 as7341=Spectral(
-                    raw=SpectralRaw(**dict(zip(CHANNELS, found.spectral.counts.tolist(), strict=True))),
+                    raw=SpectralRaw(
+                        **dict(zip(CHANNELS, found.spectral.counts.tolist(), strict=True)),
+                        clear_halves=list(found.spectral.clear_halves),
+                    ),
                     analysis=spectral_analysis(found.light, found.spectral, laser=found.laser),
                 ),
                 fusion=fusion_of(found.verdict),
@@ -134,6 +139,8 @@ class Recorder:
 
         self._spool.append(Kind.SAMPLE, taken_ns, build)
         self.counters.samples += 1
+        if self.on_found is not None:
+            self.on_found(found)
 
     def ungraded(self, taken_ns: int, reason: str, *, piece_id: str | None, lot_id: int | None) -> None:
         """Keep that something lay there and got no grade."""

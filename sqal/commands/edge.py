@@ -23,6 +23,7 @@ from edge.spool_errors import SpoolError
 
 if TYPE_CHECKING:
     from edge.calibration import Calibrations
+    from edge.guided import Procedure
     from edge.probing import Report
     from edge.world import World
 
@@ -171,12 +172,17 @@ def _examine(settings: Settings, examine: "Callable[[World, Calibrations | None]
 
 
 @edge.command()
+@click.argument("what", type=click.Choice(["all", "belt", "dark", "white"]), default="all")
 @_common
 @click.option("--white-reflectance", type=click.FloatRange(0.1, 1.0), default=0.98, show_default=True)
-def calibrate(config: Path | None, white_reflectance: float, **options: Any) -> None:
-    """Measure belt, dark and white through the sensors and keep the calibration in the state directory."""
+def calibrate(what: "Procedure", config: Path | None, white_reflectance: float, **options: Any) -> None:
+    """Measure belt, dark and white through the sensors, or one of them anew, while the agent does not run.
+
+    A gauge body is passed under the running agent: its command `calibrate` with what=gauge.
+    """
     settings = _settings(config, {"site": "XX"} | {key: value for key, value in options.items() if value is not None})
     from edge import calibration  # noqa: PLC0415  # as above
+    from edge.guided import WORDS, Guide  # noqa: PLC0415
     from edge.world import open_world  # noqa: PLC0415
 
     settings.state_dir.mkdir(parents=True, exist_ok=True)
@@ -185,15 +191,20 @@ def calibrate(config: Path | None, white_reflectance: float, **options: Any) -> 
         world = open_world(settings)
         world.tof.start()
         world.spectral.start()
-        found = calibration.measure(
+        if world.show is None:
+            click.echo(WORDS[what])
+        guide = Guide(
             world.tof,
             world.spectral,
             show=world.show or _ask_for,
             white_reflectance=white_reflectance if world.show is None else world.white_reflectance,
             device_id=settings.device,
             now=datetime.now(UTC),
+            before=calibration.load(settings.state_dir),
         )
+        found, records = guide.run(what)
         calibration.save(settings.state_dir, found)
+        calibration.leave_report(settings.state_dir, records)
     except (DriverError, BusError, calibration.CalibrationError) as error:
         _give_up(str(error), COULD_NOT)
     finally:

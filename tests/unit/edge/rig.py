@@ -21,9 +21,9 @@ from drivers.sim.troubles import Rig
 from drivers.sim.vl53l8ch import SimVl53l8ch
 from drivers.steady import SteadyBus
 from drivers.vl53l8ch import Vl53l8ch
-from edge import calibration
 from edge.assemble import Assembler
 from edge.feed import Meanwhile
+from edge.guided import Guide
 from edge.identity import Identity
 from edge.rows import Kind, Stamp
 from edge.sampler import Measurement, Sampler, Trouble
@@ -114,14 +114,16 @@ class Device:
         )
         self.tof_driver.start()
         self.spectral_driver.start()
-        self.calibrations = calibration.measure(
+        self.guide = Guide(
             self.tof_driver,
             self.spectral_driver,
             show=self._show,
             white_reflectance=sim.TILE_REFLECTANCE,
             device_id="ESP32_LL_01",
             now=NOW,
+            before=None,
         )
+        self.calibrations = self.guide.run("all").calibrations
         self.world.stage = self.stage
         self.assembler = Assembler(
             spool=self.spool,  # pyright: ignore[reportArgumentType]  # append and boot_id are all it needs
