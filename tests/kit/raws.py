@@ -13,8 +13,8 @@ from drivers.sim.as7341 import SimAs7341
 from drivers.sim.bus import SimBus
 from drivers.sim.vl53l8ch import SimVl53l8ch
 from drivers.vl53l8ch import Vl53l8ch
-from edge.assemble import integers
 from edge.calibration import Calibrations, measure
+from edge.fields import integers
 
 STAGES = {"empty belt": sim.BELT_ONLY, "black cap": sim.BLACK_CAP, "white tile": sim.WHITE_TILE, "line": sim.LINE}
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
