@@ -26,6 +26,10 @@ RAW_SIGMA_MM = 1.3  # what the chip reports 0.25 m above a light target; more wo
 STATUS_VALID, STATUS_NONE = 5, 255  # UM3109 table 4
 STEP_MS = 0.00278  # of the AS7341's integration (DS000504, ASTEP): full scale is the number of steps
 FULL_SCALE_MAX = 65_535
+CHANNELS = (
+    *("F1_415nm", "F2_445nm", "F3_480nm", "F4_515nm", "F5_555nm", "F6_590nm", "F7_630nm", "F8_680nm"),
+    *("Clear", "NIR"),
+)
 DEVICES_MAX = 1_000  # whose piece in view is remembered; past that the one heard longest ago begins anew
 
 Counts = NDArray[np.int64]
@@ -170,7 +174,7 @@ def _light_of(part: RawSpectralPart, calibration: SpectralCalibration) -> _Light
     counts = counts_of(part)
     gain = calibration.gain if part.gain is None else part.gain
     integration_ms = calibration.integration_ms if part.integration_ms is None else part.integration_ms
-    first, second = part.clear_halves or (int(counts[8]), int(counts[8]))
+    first, second = part.clear_halves or part.raw.clear_halves or (int(counts[8]), int(counts[8]))
     return _Light(counts, (first, second), gain, integration_ms, full_scale_of(integration_ms))
 
 
@@ -181,7 +185,7 @@ def full_scale_of(integration_ms: float) -> int:
 
 def counts_of(part: RawSpectralPart) -> Counts:
     """The ten counts in the order of the contract."""
-    return np.array([getattr(part.raw, name) for name in part.raw.__struct_fields__], dtype=np.int64)
+    return np.array([getattr(part.raw, name) for name in CHANNELS], dtype=np.int64)
 
 
 def floats(rows: list[list[int | None]]) -> NDArray[np.float64]:

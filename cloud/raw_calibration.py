@@ -35,7 +35,13 @@ def calibrated(
         spectral=calibrate_spectrum(
             np.array(dark_counts, dtype=np.float64),
             np.array(white_counts, dtype=np.float64),
-            np.array([each.as7341.clear_halves or [each.as7341.raw.Clear] * 2 for each in white], dtype=np.float64),
+            np.array(
+                [
+                    each.as7341.clear_halves or each.as7341.raw.clear_halves or [each.as7341.raw.Clear] * 2
+                    for each in white
+                ],
+                dtype=np.float64,
+            ),
             calibration_id=f"{device}-spectral-{mark}",
             gain=part.gain,
             integration_ms=part.integration_ms,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.judge import Refusal
-from cloud.raw_analysis import Analyst, DeviceCalibrations, Moment
+from cloud.raw_analysis import CHANNELS, Analyst, DeviceCalibrations, Moment
 from cloud.raw_calibration import calibrated
 from cloud.raw_pairing import WAITING_MAX, WINDOW_S, Pairing
 from cloud.raw_reading import incomplete, raw_topic, read
@@ -113,7 +113,7 @@ def test_a_dead_lamp_is_told_once_a_piece_and_never_graded(calibrated_device: tu
     told: list[Event] = []
     for _ in range(20):
         raw = raw_of(device.look().part, PLACE.device_id)
-        dark = dict.fromkeys(raw.as7341.raw.__struct_fields__, 1)
+        dark = dict.fromkeys(CHANNELS, 1)
         part = msgspec.structs.replace(
             raw.as7341, raw=msgspec.structs.replace(raw.as7341.raw, **dark), clear_halves=[1, 1]
         )
