@@ -32,6 +32,7 @@ ANY_JSON: dict[str, Any] = {"schema": {"type": "object"}}
 # Answers that are chosen by a parameter, or are no JSON at all.
 MEDIA: dict[str, dict[str, Any]] = {
     "certificat": {"application/json": ANY_JSON, "text/html": TEXT, "application/pdf": BINARY},
+    "reanalysis": {"application/json": ANY_JSON, "text/plain": TEXT, "text/csv": TEXT},
     "report": {"text/csv": TEXT, "application/pdf": BINARY},
     "checkpoint": {"text/plain": TEXT},
     "metrics": {"text/plain": TEXT},

@@ -16,8 +16,8 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 DEADLINE_S = 900
 
 
-async def fuzz(world: World, who: str, *, examples: int, seed: int, phases: str) -> tuple[int, str]:
-    """Run schemathesis as `who`; its exit code and what it says."""
+async def fuzz(world: World, who: str, folder: Path, *, examples: int, seed: int, phases: str) -> tuple[int, str]:
+    """Run schemathesis as `who`; its exit code and what it says. It keeps a cache where it runs: in `folder`."""
     base = str(world.closed.served.http.base_url).rstrip("/")
     command = [
         sys.executable,
@@ -32,7 +32,7 @@ async def fuzz(world: World, who: str, *, examples: int, seed: int, phases: str)
     command += ["--phases", phases]
     command += ["--seed", str(seed), "--no-color", "--generation-deterministic"]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     async with asyncio.timeout(DEADLINE_S):
         said, _ = await process.communicate()
@@ -41,14 +41,14 @@ async def fuzz(world: World, who: str, *, examples: int, seed: int, phases: str)
 
 
 @pytest.mark.timeout(DEADLINE_S)
-async def test_requests_drawn_from_the_description(world: World) -> None:
-    code, said = await fuzz(world, "admin", examples=1, seed=1, phases="examples,fuzzing,stateful")
+async def test_requests_drawn_from_the_description(world: World, tmp_path: Path) -> None:
+    code, said = await fuzz(world, "admin", tmp_path, examples=1, seed=1, phases="examples,fuzzing,stateful")
     assert code == 0, said
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(2 * DEADLINE_S)
 @pytest.mark.parametrize("who", ["viewer", "operator", "admin", "admin at LL", "reader"])
-async def test_many_requests_for_every_role(world: World, who: str) -> None:
-    code, said = await fuzz(world, who, examples=25, seed=2, phases="examples,coverage,fuzzing,stateful")
+async def test_many_requests_for_every_role(world: World, tmp_path: Path, who: str) -> None:
+    code, said = await fuzz(world, who, tmp_path, examples=25, seed=2, phases="examples,coverage,fuzzing,stateful")
     assert code == 0, said

@@ -51,7 +51,7 @@ GAGE = {
     ]
 }
 PANEL = {"name": "panel"}
-CHANNEL = {"kind": "mqtt", "target": "sqal/v1/LL/alarms"}
+CHANNEL = {"kind": "mqtt", "target": "plant/alerts"}
 ROUTES = {
     "GET /api/sqal/health": Who("viewer", "none"),
     "GET /api/sqal/dashboard/overview": Who("viewer", "own"),
