@@ -19,7 +19,7 @@ from edge.packing import unpack
 from edge.rows import SEQ_BITS, Boot, Kind, Row, Span
 from edge.salvage import RawRow, boots_of, salvage
 from edge.spool_errors import SpoolClosedError
-from edge.spool_file import BOOT_NAME, Batch
+from edge.spool_file import BOOT_NAME
 
 ASIDE_MAX = 3
 CHUNK = 200  # rows taken over in one transaction: what arrives meanwhile does not wait long
@@ -33,7 +33,7 @@ class Found:
     rows: list[Row] = field(default_factory=list[Row])
     lost: list[Span] = field(default_factory=list[Span])
     boots: dict[int, Boot] = field(default_factory=dict[int, Boot])
-    batch: Batch | None = None  # made of this once, and repeated as it stands
+    taken: bool = False  # numbered and handed to the disk: never to be made anew
     name: str = ""
 
 

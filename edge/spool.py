@@ -30,9 +30,10 @@ from edge import mending
 from edge.checking import BackgroundCheck, suspect
 from edge.clock import SYNCED, UNSET, EdgeClock
 from edge.files import lock
+from edge.intake import Intake, Waiting
 from edge.reserve import Reserve
 from edge.rows import EPOCH, Build, BuildGap, Kind, Row, Span, Stamp, position_of, runs, utc_from_ns
-from edge.spool_errors import SpoolClosedError, SpoolDamagedError, SpoolDroppedError
+from edge.spool_errors import SpoolClosedError, SpoolDamagedError
 from edge.spool_file import FILE_NAME, Batch, SpoolFile
 from edge.spool_limits import SpoolLimits, SpoolStats
 
@@ -84,8 +85,7 @@ class Spool:
         self._started_ns = clock.monotonic_ns()
         self._due_ns = self._trims_due_ns = self._started_ns
         self._seq = 0
-        self._intake: deque[tuple[Row, Future[Row]]] = deque()
-        self._lost: list[Span] = []
+        self._intake = Intake(self.limits.intake_rows_max)
         self._receipts: deque[Span] = deque()
         self._requests: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._pending: _Pending | None = None
@@ -121,12 +121,15 @@ class Spool:
 
     def _adopt(self, part: mending.Found) -> None:
         """Make a part of a damaged spool durable, its gaps with it. In the spool's thread, or before that runs."""
-        if part.batch is None:
+        if not part.taken:
+            while self._pending:
+                self._write(self._pending)  # what has its numbers already goes first
             self._file.learn(part.boots)
+            batch = Batch(rows=list(part.rows), boots=part.boots, salvaged=part.name)
             with self._wake:
-                gaps = self._gap_rows(self._file.gap(span, "spool_damaged") for span in part.lost)
-            part.batch = Batch(rows=[*part.rows, *gaps], boots=part.boots, salvaged=part.name)
-        self._file.commit(part.batch)
+                self._pending = self._filled(batch, [self._file.gap(span, "spool_damaged") for span in part.lost])
+            part.taken = True
+            self._write(self._pending)  # where this raises it stays pending, and we are asked again once it is durable
         self._timeless |= not all(row.stamped for row in part.rows)
         self.on_release()
 
@@ -142,10 +145,7 @@ class Spool:
         with self._wake:
             if self._closing:
                 raise SpoolClosedError
-            row = self._numbered(kind, captured_ns, build)
-            if len(self._intake) >= self.limits.intake_rows_max:
-                self._give_way()
-            self._intake.append((row, future))
+            self._intake.put(self._numbered(kind, captured_ns, build), future)
             self._wake.notify()
         return future
 
@@ -165,9 +165,9 @@ class Spool:
     def flush(self, timeout_s: float) -> bool:
         """Commit without delay and wait until what has been appended is durable; False when that takes too long."""
         with self._wake:
-            if not self._intake:
+            last = self._intake.newest
+            if last is None:
                 return True
-            last = self._intake[-1][1]
             self._hurry = True
             self._wake.notify()
         return bool(futures.wait([last], timeout_s).done)
@@ -218,17 +218,6 @@ class Spool:
         self._timeless |= not row.stamped
         return row
 
-    def _give_way(self) -> None:
-        """The oldest waiting sample makes room (any message when no sample waits) and becomes part of a gap."""
-        index = next((i for i, (row, _) in enumerate(self._intake) if row.kind is Kind.SAMPLE), 0)
-        row, future = self._intake[index]
-        del self._intake[index]
-        if self._lost and row.position == self._lost[-1].last + 1:
-            self._lost[-1] = Span(self._lost[-1].first, row.position)
-        else:
-            self._lost.append(Span(row.position, row.position))
-        future.set_exception(SpoolDroppedError(row.seq))
-
     def _gap_rows(self, gaps: Iterable[Gap]) -> list[Row]:
         now_ns = self._clock.monotonic_ns()
         return [self._numbered(Kind.GAP, now_ns, lambda stamp, gap=gap: self._build_gap(stamp, gap)) for gap in gaps]
@@ -256,7 +245,7 @@ class Spool:
                 self._answer()
                 if self._is_due():
                     self._commit()
-            while (self._pending or self._intake or self._lost or self._receipts) and not self._refused:
+            while (self._pending or self._intake or self._intake.lost or self._receipts) and not self._refused:
                 self._commit()
             self._fail_all(SpoolClosedError())
         except Exception as error:  # whatever ends this thread must end the agent, never leave it waiting
@@ -282,7 +271,7 @@ class Spool:
 
     def _has_work(self) -> bool:
         """Something to write; while rows wait for a time, looking whether the clock has become known is work too."""
-        waiting = self._pending or self._intake or self._lost or self._receipts or self._file.corrupt
+        waiting = self._pending or self._intake or self._intake.lost or self._receipts or self._file.corrupt
         return bool(waiting) or self._timeless
 
     def _is_due(self) -> bool:
@@ -307,17 +296,20 @@ class Spool:
 
     def _commit(self) -> None:
         """One transaction: the batch that failed before, or a new one. A refusal is counted and tried again later."""
-        pending = self._pending = self._pending or self._gather()
+        self._pending = self._pending or self._gather()
         try:
-            if self._refused:
-                self._file.reopen()
-                self._refused = False
-            if pending.batch:
-                self._file.commit(pending.batch)
-                self._commits += 1
+            self._write(self._pending)
         except sqlite3.Error as error:
             self._trouble(error)
-            return
+
+    def _write(self, pending: "_Pending") -> None:
+        """Make a batch durable and tell who waits for it. Raises sqlite3.Error; the batch is then to be repeated."""
+        if self._refused:
+            self._file.reopen()
+            self._refused = False
+        if pending.batch:
+            self._file.commit(pending.batch)
+            self._commits += 1
         self._pending = self._make_room()
         now_ns = self._clock.monotonic_ns()
         if pending.batch:
@@ -325,9 +317,9 @@ class Spool:
         if pending.batch.trims or self._trims_due_ns <= now_ns:
             self._trims_due_ns = now_ns + TRIM_DELAY_NS
             self._reserve.hold()
-        if pending.batch.rows:
-            self.on_commit(pending.batch.rows)  # before the futures: who waits for one finds its row announced
-        for future, row in pending.futures:
+        if pending.news:
+            self.on_commit(pending.news)  # before the futures: who waits for one finds its row announced
+        for row, future in pending.waiting:
             if future.set_running_or_notify_cancel():
                 future.set_result(row)
         if pending.batch.anchors:
@@ -335,27 +327,32 @@ class Spool:
 
     def _gather(self) -> "_Pending":
         batch = Batch()
-        waiting: list[tuple[Future[Row], Row]] = []
         with self._wake:
-            while self._intake and len(batch.rows) < self.limits.commit_rows_max:
-                row, future = self._intake.popleft()
-                batch.rows.append(row)
-                waiting.append((future, row))
-            self._hurry &= bool(self._intake)
-            batch.rows += self._gap_rows(self._file.gap(span, "disk_too_slow") for span in self._lost)
-            self._lost = []
             if self._closing or self._requests or self._trims_due_ns <= self._clock.monotonic_ns():
                 batch.trims = list(self._receipts)
                 self._receipts.clear()
             batch.drops = runs(sorted(self._file.corrupt))
             self._file.corrupt = set()
-            batch.rows += self._gap_rows(self._file.gap(span, "spool_damaged") for span in batch.drops)
+            pending = self._filled(batch, [self._file.gap(span, "spool_damaged") for span in batch.drops])
+            self._hurry &= bool(self._intake)
         now_ns = self._clock.monotonic_ns()
         wall_ns = self._clock.wall_ns(now_ns) if self._timeless else None
         if wall_ns is not None and not any(not row.stamped for row in batch.rows):
             batch.anchors = self._file.anchors(self._started_ns, wall_ns - now_ns)
             self._timeless = False
-        return _Pending(batch, waiting)
+        return pending
+
+    def _filled(self, batch: Batch, gaps: list[Gap]) -> "_Pending":
+        """`batch` with rows that wait and with `gaps`. Under the lock.
+
+        A gap takes the next number: everything that was numbered before it is in the same transaction, whatever its
+        size. Otherwise a kill between two transactions would leave numbers behind that nothing tells of.
+        """
+        told = [*(self._file.gap(span, "disk_too_slow") for span in self._intake.take_lost()), *gaps]
+        waiting = self._intake.take(len(self._intake) if told else self.limits.commit_rows_max)
+        news = [*(row for row, _ in waiting), *self._gap_rows(told)]
+        batch.rows += news
+        return _Pending(batch, waiting, news)
 
     def _make_room(self) -> "_Pending | None":
         """The batch that brings a full spool back within its bounds; None while it is."""
@@ -364,7 +361,7 @@ class Spool:
         if sum(span.last - span.first + 1 for span in spans) <= len(gaps):
             return None  # nothing to drop, or numbers so scattered that telling of them takes the room they give
         with self._wake:
-            return _Pending(Batch(rows=self._gap_rows(gaps), drops=spans), [])
+            return self._filled(Batch(drops=spans), gaps)
 
     def _trouble(self, error: sqlite3.Error) -> None:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
@@ -378,8 +375,8 @@ class Spool:
         self._due_ns = self._trims_due_ns = self._clock.monotonic_ns() + round(RETRY_S * 1e9)
 
     def _fail_all(self, error: Exception) -> None:
-        pending = self._pending.futures if self._pending else []
-        waiting = [future for future, _ in pending] + [future for _, future in self._intake]
+        pending = self._pending.waiting if self._pending else []
+        waiting = [future for _, future in (*pending, *self._intake.take(len(self._intake)))]
         for future in (*waiting, *(future for _, future in self._requests)):
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
@@ -387,10 +384,11 @@ class Spool:
 
 @dataclass(slots=True)
 class _Pending:
-    """A batch that is not known to be durable, and who waits for its rows."""
+    """A batch that is not known to be durable. news: rows that nobody has heard of. waiting: who waits for them."""
 
     batch: Batch
-    futures: list[tuple[Future[Row], Row]]
+    waiting: list[Waiting]
+    news: list[Row]
 
 
 def _ignore(*_: object) -> None:
