@@ -153,8 +153,9 @@ class Guide:
 
     def _measure_white(self) -> tuple[float | None, list[SpectralFrame]]:
         self._show(WHITE_TILE)
-        tile_mm = float(np.nanmedian(distances_of(frames_of(self._tof))[:, MIDDLE, MIDDLE]))
-        return tile_mm if np.isfinite(tile_mm) else None, self._measure_light(WHITE_TILE)
+        distances = distances_of(frames_of(self._tof))[:, MIDDLE, MIDDLE]
+        tile_mm = float(np.nanmedian(distances)) if np.isfinite(distances).any() else None
+        return tile_mm, self._measure_light(WHITE_TILE)
 
     def _spectral_of(
         self, dark: list[SpectralFrame] | None, white: list[SpectralFrame], tile_mm: float | None

@@ -13,8 +13,9 @@ from drivers.sim.as7341 import SimAs7341
 from drivers.sim.bus import SimBus
 from drivers.sim.vl53l8ch import SimVl53l8ch
 from drivers.vl53l8ch import Vl53l8ch
-from edge.calibration import Calibrations, measure
+from edge.calibration import Calibrations
 from edge.fields import integers
+from edge.guided import Guide
 
 STAGES = {"empty belt": sim.BELT_ONLY, "black cap": sim.BLACK_CAP, "white tile": sim.WHITE_TILE, "line": sim.LINE}
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -51,14 +52,16 @@ class SmallDevice:
 
     def calibrations(self) -> Calibrations:
         """As a Raspberry Pi calibrates, through the same drivers."""
-        found = measure(
+        guide = Guide(
             self.tof,
             self.spectral,
             show=self.show,
             white_reflectance=sim.TILE_REFLECTANCE,
             device_id="ESP32_LL_01",
             now=NOW,
+            before=None,
         )
+        found = guide.run("all").calibrations
         self.show("line")
         return found
 

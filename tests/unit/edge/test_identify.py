@@ -1,6 +1,7 @@
 """`identify`: the light on the board blinks for as long as was asked, and is what it was before afterwards."""
 
 import asyncio
+import uuid
 from pathlib import Path
 from typing import cast
 
@@ -8,17 +9,26 @@ import pytest
 
 from edge.commands import REFUSED, CommandError
 from edge.errands import Errands
+from edge.identity import Identity
 from edge.world import World
 
 
 def errands(led: Path) -> Errands:
     async def nothing(_desired: object) -> None: ...
 
+    def unasked(_what: object) -> None:
+        pytest.fail("the light is no measurement")
+
     return Errands(
         cast("World", None),  # no sensor is touched
         in_bus=lambda _call: pytest.fail("the bus is not needed"),
         calibrations=lambda: None,
-        calibrate=lambda: None,
+        calibrate=unasked,
+        adopt=unasked,
+        collect=unasked,
+        tell=unasked,
+        identity=Identity("ESP32_LL_01", "LL", "line1", uuid.UUID(int=2)),
+        now=lambda: None,
         configure=nothing,
         revision=lambda: 0,
         led=led,

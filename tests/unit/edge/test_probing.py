@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drivers.sim.timeline import PRESETS
-from edge.calibration import measure
+from edge.guided import Guide
 from edge.probing import Report, probe_world, self_test_world
 from edge.settings import Settings
 from edge.world import open_world
@@ -80,9 +80,16 @@ def test_a_dirty_window_is_seen_beside_a_calibration(selftest: bool) -> None:
     assert world.show is not None
     world.tof.start()
     world.spectral.start()
-    kept = measure(
-        world.tof, world.spectral, show=world.show, white_reflectance=0.95, device_id="probe", now=datetime.now(UTC)
+    guide = Guide(
+        world.tof,
+        world.spectral,
+        show=world.show,
+        white_reflectance=0.95,
+        device_id="probe",
+        now=datetime.now(UTC),
+        before=None,
     )
+    kept = guide.run("all").calibrations
     world.close()
     look = self_test_world if selftest else probe_world
     assert look(open_world(settings()), kept).healthy
