@@ -117,6 +117,7 @@ class Line:
             rows_max=self.chance.choice([60, 100_000]), commit_interval_s=0.2, commit_rows_max=20, reserve_bytes=0,
             intake_rows_max=self.chance.choice([10, 2_000]), disk_free_bytes_min=0,
         )  # fmt: skip
+        self.pause_s_max = self.chance.choice([1.0, 3.0, 12.0])  # between faults: a start may not end before the next
         self.folder = root / "0"
         self._tasks: list[asyncio.Task[None]] = []
         self._zero_s = 0.0
@@ -223,7 +224,7 @@ class Line:
         """Let `faults` things go wrong, one after another."""
         self.start()
         for _ in range(faults):
-            await asyncio.sleep(self.chance.uniform(0.1, 12.0))
+            await asyncio.sleep(self.chance.uniform(0.05, self.pause_s_max))
             match self.chance.randrange(8):
                 case 0:
                     self.broker.kill()
@@ -277,8 +278,11 @@ class Line:
         assert not missing, f"promised and lost: {sorted(missing)[:5]} of {len(self.promised)}"
         assert not surely_lost & set(rows), f"lost and there: {sorted(surely_lost & set(rows))[:5]}"
         assert self.limits.rows_max < 1_000 or not told & set(rows)
-        for boot in {boot_id for boot_id, _ in everything}:
-            spans = runs(sorted(seq for boot_id, seq in everything if boot_id == boot))
+        boots: dict[uuid.UUID, list[int]] = {}
+        for boot_id, seq in sorted(everything):
+            boots.setdefault(boot_id, []).append(seq)
+        for boot, seqs in boots.items():
+            spans = runs(seqs)
             assert len(spans) == 1, f"boot {boot}: {spans}"
             assert spans[0].first == 1
 
