@@ -12,12 +12,20 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from psycopg import sql
 
 from cloud.ledger_report import FINDINGS_MAX, Report
-from contract.chain import NOTHING, SamplesEntry, microseconds
+from contract.chain import NOTHING, RECORD_VERSIONS, SamplesEntry, microseconds
 
 FETCH_ROWS = 2_000
 KEY_BYTES = 32
+RECORD_COLUMNS = {1: "record", 2: "record_2"}  # of the view, by the version of the record
+SCAN = sql.SQL(
+    "SELECT (extract(epoch FROM r.time) * 1000000)::BIGINT, r.device_id::TEXT, r.sample_id::TEXT, r.personal, s.salt,"
+    " {}"
+    " FROM sqal_ledger_records AS r"
+    " LEFT JOIN sqal_ledger_salts AS s ON s.time = r.time AND s.device_id = r.device_id AND s.sample_id = r.sample_id"
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Shorts = np.ndarray[Any, np.dtype[np.uint64]]
@@ -40,9 +48,10 @@ class SampleCheck:
         self._indices = array("Q")
         self._times = array("q")
         self._txns = array("Q")
+        self._versions = array("B")  # of the record that the digest is of
         # what is stored, one place for each row
         self._row_keys = array("Q")
-        self._row_contents = array("Q")
+        self._row_contents = {version: array("Q") for version in RECORD_VERSIONS}
         self._row_seals = array("Q")  # 0: nothing personal; 1: personal data without a salt
 
     def _short(self, data: bytes) -> int:
@@ -60,6 +69,7 @@ class SampleCheck:
             self._seals.append(0 if item.commitment == NOTHING else self._short(item.commitment))
             self._indices.append(index)
             self._times.append(item.time_us)
+            self._versions.append(entry.record)
             self._txns.append(self._short(item.sample_id.encode() + b"\x00" + code))
 
     def compare(self, began_us: int | None) -> None:
@@ -80,19 +90,15 @@ class SampleCheck:
         self._transactions()
 
     def _scan(self) -> None:
+        wanted = sorted(set(self._versions))
+        columns = [sql.Identifier(RECORD_COLUMNS[version]) for version in wanted] or [sql.NULL]
         with self._connection.cursor("ledger_samples") as cursor:
             cursor.itersize = FETCH_ROWS
-            cursor.execute(
-                "SELECT (extract(epoch FROM r.time) * 1000000)::BIGINT, r.device_id::TEXT, r.sample_id::TEXT,"
-                " r.record, r.personal, s.salt"
-                " FROM sqal_ledger_records AS r"
-                " LEFT JOIN sqal_ledger_salts AS s"
-                " ON s.time = r.time AND s.device_id = r.device_id AND s.sample_id = r.sample_id",
-                binary=True,
-            )
-            for time_us, device, sample_id, record, personal, salt in cursor:
+            cursor.execute(SCAN.format(sql.SQL(", ").join(columns)), binary=True)
+            for time_us, device, sample_id, personal, salt, *records in cursor:
                 self._row_keys.append(self._key(time_us, device, sample_id))
-                self._row_contents.append(self._short(hashlib.sha256(record).digest()))
+                for version, record in zip(wanted, records, strict=False):
+                    self._row_contents[version].append(self._short(hashlib.sha256(record).digest()))
                 if personal is None:
                     seal = 0
                 else:
@@ -108,7 +114,12 @@ class SampleCheck:
 
     def _compare_contents(self, here: Any, rows: Any) -> None:
         report = self._report
-        for at in here[_shorts(self._contents)[here] != _shorts(self._row_contents)[rows]]:
+        contents, versions = _shorts(self._contents)[here], np.array(self._versions, np.uint8)[here]
+        differs = np.zeros(len(here), bool)
+        for version in set(self._versions):
+            differs |= (versions == version) & (contents != _shorts(self._row_contents[version])[rows])
+        report.older_records = int(np.count_nonzero(versions != RECORD_VERSIONS[-1]))
+        for at in here[differs]:
             report.add("sample_altered", self._indices[int(at)], f"its sample of {self._when(int(at))} was changed")
         seals, stored = _shorts(self._seals)[here], _shorts(self._row_seals)[rows]
         report.erased += int(np.count_nonzero((seals != 0) & (stored == 0)))
