@@ -1,8 +1,9 @@
 """`python -m bench ledger`: what the ledger costs ingest, how fast it grows, proves and is verified.
 
 A million entries are queued as ingest queues them (one sample each, of a lot), appended and signed by the real writer,
-proven from a cold tree by the statements of the API, and verified from the first byte. The cost for ingest is that of the
-same samples through the same running ingester, once with the function that queues digests and once with an empty one.
+proven from a cold tree by the statements of the API, and verified from the first byte. The cost for ingest is that
+of the same samples through the same running ingester, once with the function that queues digests, once with an empty
+one.
 """
 
 import asyncio
@@ -56,8 +57,9 @@ ENQUEUE = """
 SELECT sqal_ledger_enqueue(array_agg(time), array_agg(sample_id)) FROM sqal_sensor_samples
 WHERE seq BETWEEN %(first)s AND %(last)s"""
 PART = 10_000
-NOTHING_QUEUED = "CREATE OR REPLACE FUNCTION sqal_ledger_enqueue(p_times TIMESTAMPTZ[], p_sample_ids TEXT[])"
-NOTHING_QUEUED += " RETURNS BIGINT LANGUAGE SQL AS 'SELECT 0::BIGINT'"
+NOTHING_QUEUED = """
+CREATE OR REPLACE FUNCTION sqal_ledger_enqueue(p_times TIMESTAMPTZ[], p_sample_ids TEXT[]) RETURNS BIGINT
+LANGUAGE SQL AS 'SELECT 0::BIGINT'"""
 
 
 def run(quick: bool) -> list[Figure]:

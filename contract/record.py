@@ -10,7 +10,7 @@ Times are i64 microseconds since 2000-01-01T00:00Z; decimals are text. Arrays ar
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -34,13 +34,31 @@ _RECORD_1 = (
     "fusion_confidence_level", "fusion_final_score_u", "fusion_grade_probability", "cnh", "firmware_version",
     "temperature_c", "humidity_pct",
 )
-# fmt: on
 COLUMNS = {1: _RECORD_1, 2: (*_RECORD_1, "vl53l8ch_sigma_matrix", "as7341_clear_halves", "details")}
+_AS_TEXT = {  # decimals and short texts: the record holds their text
+    "sample_id", "device_id", "vl53l8ch_volume_mm3", "vl53l8ch_surface_uniformity", "vl53l8ch_quality_score",
+    "vl53l8ch_grade", "as7341_freshness_index", "as7341_fat_quality_index", "as7341_oxidation_index",
+    "as7341_quality_score", "fusion_final_score", "fusion_final_grade", "site_code", "line", "piece_id", "origin",
+    "clock_state", "agent", "recipe", "calibration_tof", "calibration_spectral", "firmware_version", "location",
+    "lot_abattage", "eleveur", "provenance",
+}
+# fmt: on
 PERSONAL = ("location", "lot_abattage", "eleveur", "provenance", "meta")  # committed to with a salt that can be erased
 LEFT_OUT: dict[str, str] = {}  # columns of samples that no record covers, each with its reason
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 _COLUMN = struct.Struct(">Ii")
+
+
+def record_sql(columns: Sequence[str]) -> str:
+    """The SQL expression of a record over `columns` of samples, without the help of any view in the database."""
+    values = (f"{name}::TEXT" if name in _AS_TEXT else name for name in columns)
+    return f"record_send(ROW({', '.join(values)}))"
+
+
+def personal_sql() -> str:
+    """The SQL expression of the personal part of a sample; null where there is none."""
+    return f"CASE WHEN num_nonnulls({', '.join(PERSONAL)}) > 0 THEN {record_sql(PERSONAL)} END"
 
 
 def decode_record(data: bytes) -> dict[str, Any]:

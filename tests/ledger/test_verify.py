@@ -108,6 +108,21 @@ async def test_a_sample_that_was_slipped_in_is_found(ledger: LedgerKit) -> None:
     assert [each.code for each in ledger.verify(note).findings] == ["sample_inserted"]
 
 
+async def test_tables_put_in_the_way_of_the_verifier_deceive_nobody(ledger: LedgerKit) -> None:
+    """Goal: who has all rights over the database changes a sample and shows the verifier a copy that was kept."""
+    ledger.put(5)
+    note = await ledger.write()
+    ledger.sql("CREATE SCHEMA decoy")
+    ledger.sql("CREATE TABLE decoy.sqal_sensor_samples AS SELECT * FROM sqal_sensor_samples")
+    (name,) = ledger.sql("SELECT current_database()")[0]
+    ledger.sql(f'ALTER DATABASE "{name}" SET search_path = decoy, public')
+    (view,) = ledger.sql("SELECT pg_get_viewdef('sqal_ledger_records'::regclass)")[0]
+    lie = view.replace("FROM sqal_sensor_samples", "FROM decoy.sqal_sensor_samples")
+    ledger.sql(f"CREATE OR REPLACE VIEW public.sqal_ledger_records AS {lie}")
+    ledger.sql("UPDATE public.sqal_sensor_samples SET fusion_final_score = 0.95 WHERE sample_id = 's3'")
+    assert [(each.code, each.index) for each in ledger.verify(note).findings] == [("sample_altered", 3)]
+
+
 async def test_a_history_that_was_written_anew_is_a_fork(ledger: LedgerKit) -> None:
     """Goal: the operator, who has the key too, rewrites history; whoever kept a checkpoint sees it."""
     ledger.put(20)
