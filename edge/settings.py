@@ -38,8 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece, with
     rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of it;
     without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster than
-    life the bus's time runs (`sim` only). seed: of its world. stock_lean: how well its animals were fattened, -1 to 1 (`sim` only): that share of
-    pieces is one class better, or worse, than usual.
+    life the bus's time runs (`sim` only). seed: of its world. stock_lean: how well
+    its animals were fattened, -1 to 1 (`sim` only): that share of pieces is one class better, or worse, than usual.
     page_port: of the local page, 0 for none; page_host: where it listens, page_name: what browsers may call it by.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """

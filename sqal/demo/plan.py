@@ -30,7 +30,7 @@ class Site:
 
     @property
     def lean(self) -> float:
-        """How the animals of that lot turned out, see drivers.sim.stock: a better ITM goes with larger, paler livers."""
+        """How the animals of that lot turned out (drivers.sim.stock): a better ITM goes with larger, paler livers."""
         return round((self.itm - ITM_MIDDLE) * LEAN_PER_ITM, 3)
 
 
