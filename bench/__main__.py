@@ -11,7 +11,7 @@ import structlog
 
 from bench.figures import Figure, as_json, as_table
 
-NAMES = ("accuracy", "line", "sensors", "ingest", "relay", "api", "edge", "edge_start")
+NAMES = ("accuracy", "line", "sensors", "ingest", "relay", "api", "edge", "edge_start", "ledger")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Measured figures
 

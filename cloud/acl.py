@@ -7,7 +7,7 @@ granted is denied. Services are users of their own: ingest stores and answers, s
 from collections.abc import Iterable
 
 from cloud.store.samples import Place
-from contract.topics import ALL_HOSTS, ROOT, TopicClass, device_topic
+from contract.topics import ALL_HOSTS, LEDGER_CHECKPOINT, ROOT, TopicClass, device_topic
 
 UP: tuple[TopicClass, ...] = ("sample", "raw", "result", "event", "state", "meta", "health")
 DOWN: tuple[TopicClass, ...] = ("receipt", "error")
@@ -25,12 +25,19 @@ topic write {root}/+/+/+/event
 topic write {root}/+/+/+/raw
 topic write {root}/+/+/+/cfg/desired
 topic write {root}/+/+/+/cmd/#
+
+# The ledger's writer shows checkpoints and nothing else; a witness, who is somebody outside, keeps them.
+user sqal-ledger
+topic write {checkpoint}
+
+user sqal-witness
+topic read {checkpoint}
 """
 
 
 def acl_text(places: Iterable[Place]) -> str:
     """The access list for the devices at `places`. Raises TopicError for a name that is no segment."""
-    return "\n".join([HEAD.format(root=ROOT), *map(_of_device, places)])
+    return "\n".join([HEAD.format(root=ROOT, checkpoint=LEDGER_CHECKPOINT), *map(_of_device, places)])
 
 
 def _of_device(place: Place) -> str:

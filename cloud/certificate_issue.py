@@ -69,9 +69,13 @@ async def _embedded(store: Store, rows: list[Row]) -> tuple[list[Row], list[byte
     """The newest entries that fit and whose samples are all still stored, oldest first, and the samples."""
     decoded = [(row, decode_entry(bytes(row["entry"]))) for row in rows]
     entries = [(row, entry) for row, entry in decoded if isinstance(entry, SamplesEntry)]
-    items = [item for _, entry in entries for item in entry.items]
-    times = [moment_of(item.time_us) for item in items]
-    found = await store.rows("ledger_records", times=times, sample_ids=[item.sample_id for item in items])
+    items = [(item, entry.record) for _, entry in entries for item in entry.items]
+    found = await store.rows(
+        "ledger_records",
+        times=[moment_of(item.time_us) for item, _ in items],
+        sample_ids=[item.sample_id for item, _ in items],
+        versions=[version for _, version in items],
+    )
     stored = {(row["time"], row["device_id"], row["sample_id"]): bytes(row["record"]) for row in found}
     chosen: list[tuple[Row, list[bytes]]] = []
     left = SAMPLES_MAX

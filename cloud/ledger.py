@@ -62,6 +62,7 @@ class Queued(NamedTuple):
     lot_id: int | None
     digest: bytes | None
     commitment: bytes | None
+    record_version: int
 
 
 class Leaf(NamedTuple):
@@ -79,8 +80,8 @@ def leaves_of(rows: Sequence[Queued], *, batch: str) -> list[Leaf]:
     samples = [row for row in rows if row.entry is None]
     if batch == "piece":
         return [_samples_leaf([row]) for row in samples] + events
-    samples.sort(key=lambda row: (row.lot_id or 0, row.queue_id))
-    groups = [list(group) for _, group in groupby(samples, key=lambda row: row.lot_id)]
+    samples.sort(key=lambda row: (row.lot_id or 0, row.record_version, row.queue_id))
+    groups = [list(group) for _, group in groupby(samples, key=lambda row: (row.lot_id, row.record_version))]
     parts = [group[at : at + ITEMS_MAX] for group in groups for at in range(0, len(group), ITEMS_MAX)]
     return [_samples_leaf(part) for part in parts] + events
 
@@ -95,7 +96,7 @@ def _samples_leaf(rows: Sequence[Queued]) -> Leaf:
         assert row.digest is not None
         sealed = NOTHING if row.commitment is None else bytes(row.commitment)
         items.append(Item(microseconds(row.time), row.device_id, row.sample_id, bytes(row.digest), sealed))
-    entry = encode_entry(SamplesEntry(lot or 0, tuple(items)))
+    entry = encode_entry(SamplesEntry(lot or 0, tuple(items), rows[0].record_version))
     return Leaf(entry, lot, None, tuple(item.sample_id for item in items))
 
 
@@ -238,7 +239,7 @@ class Ledger:
 
     async def _queued(self) -> list[Queued]:
         cursor = await self._connection.execute(
-            "SELECT queue_id, entry, time, device_id, sample_id, lot_id, digest, commitment"
+            "SELECT queue_id, entry, time, device_id, sample_id, lot_id, digest, commitment, record_version"
             " FROM sqal_ledger_queue ORDER BY queue_id LIMIT %s",
             (ROUND_MAX,),
             binary=True,

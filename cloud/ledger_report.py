@@ -37,13 +37,17 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. expired: samples that retention took; erased: personal data; neither is a fault."""
+    """What was found. expired: samples that retention took; erased: personal data; neither is a fault.
+
+    older_records: samples whose digests are of an older record, which lacks columns that were added later.
+    """
 
     entries: int = 0
     samples: int = 0
     checkpoints: int = 0
     expired: int = 0
     erased: int = 0
+    older_records: int = 0
     not_covered: int = 0  # entries after the newest trusted checkpoint, and rows of the queue
     findings: list[Finding] = field(default_factory=list[Finding])
     findings_total: int = 0

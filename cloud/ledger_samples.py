@@ -1,7 +1,8 @@
 """The samples as stored, against what the ledger's entries say of them: one pass over the samples, compared as arrays.
 
-Every sample and every digest is kept as 64 bits of a hash under a key of this run alone, so that nobody can prepare
-rows that collide.
+Every sample and every digest is kept as 64 bits of a hash with a secret of this run alone (Python draws that of its own
+`hash` of texts at its start), so that nobody can prepare rows that collide. Rows come by COPY: the database computes
+the next ones while these are hashed.
 """
 
 import hashlib
@@ -14,10 +15,22 @@ import numpy as np
 import psycopg
 
 from cloud.ledger_report import FINDINGS_MAX, Report
-from contract.chain import NOTHING, SamplesEntry, microseconds
+from contract.chain import NOTHING, RECORD_VERSIONS, SamplesEntry, microseconds
+from contract.record import COLUMNS, personal_sql, record_sql
 
 FETCH_ROWS = 2_000
-KEY_BYTES = 32
+MASK = (1 << 64) - 1
+# Expressions of our own, no view of the database: who may change a view could make it say what was signed.
+SCAN = """COPY (
+    SELECT (extract(epoch FROM s.time) * 1000000)::BIGINT, s.device_id::TEXT, s.sample_id::TEXT,
+        {personal}, k.salt{records}
+    FROM public.sqal_sensor_samples AS s LEFT JOIN LATERAL (
+        SELECT salts.salt FROM public.sqal_ledger_salts AS salts
+        WHERE salts.time = s.time AND salts.device_id = s.device_id AND salts.sample_id = s.sample_id
+    ) AS k ON TRUE
+) TO STDOUT (FORMAT BINARY)"""
+TXNS = "COPY (SELECT sample_id::TEXT, txn_hash::TEXT FROM public.sqal_blockchain_txns) TO STDOUT (FORMAT BINARY)"
+FACTOR_BITS = 256
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Shorts = np.ndarray[Any, np.dtype[np.uint64]]
@@ -32,7 +45,7 @@ class SampleCheck:
         self._connection = connection
         self._report = report
         self._horizon_us = horizon_us
-        self._secret = secrets.token_bytes(KEY_BYTES)
+        self._factor = secrets.randbits(FACTOR_BITS) | 1
         # what entries say, one place for each sample
         self._keys = array("Q")
         self._contents = array("Q")
@@ -40,27 +53,27 @@ class SampleCheck:
         self._indices = array("Q")
         self._times = array("q")
         self._txns = array("Q")
+        self._versions = array("B")  # of the record that the digest is of
         # what is stored, one place for each row
         self._row_keys = array("Q")
-        self._row_contents = array("Q")
+        self._row_contents = {version: array("Q") for version in RECORD_VERSIONS}
         self._row_seals = array("Q")  # 0: nothing personal; 1: personal data without a salt
 
-    def _short(self, data: bytes) -> int:
-        return int.from_bytes(hashlib.blake2b(data, key=self._secret, digest_size=8).digest())
-
-    def _key(self, time_us: int, device: str, sample_id: str) -> int:
-        return self._short(b"%d\x00%b\x00%b" % (time_us, device.encode(), sample_id.encode()))
+    def _short(self, digest: bytes) -> int:
+        """64 bits of a 32-byte digest, by a factor of this run alone (multiply-shift)."""
+        return (int.from_bytes(digest) * self._factor >> FACTOR_BITS - 64) & MASK
 
     def expect(self, index: int, entry: SamplesEntry, leaf: bytes) -> None:
         """Remember what entry `index`, whose hash is `leaf`, says of its samples."""
-        code = leaf.hex().encode()
+        code = leaf.hex()
         for item in entry.items:
-            self._keys.append(self._key(item.time_us, item.device_id, item.sample_id))
+            self._keys.append(_key(item.time_us, item.device_id, item.sample_id))
             self._contents.append(self._short(item.digest))
             self._seals.append(0 if item.commitment == NOTHING else self._short(item.commitment))
             self._indices.append(index)
             self._times.append(item.time_us)
-            self._txns.append(self._short(item.sample_id.encode() + b"\x00" + code))
+            self._versions.append(entry.record)
+            self._txns.append(hash((item.sample_id, code)) & MASK)
 
     def compare(self, began_us: int | None) -> None:
         """Read the samples and say what differs. began_us: when the ledger began; older samples are not in it."""
@@ -80,19 +93,15 @@ class SampleCheck:
         self._transactions()
 
     def _scan(self) -> None:
-        with self._connection.cursor("ledger_samples") as cursor:
-            cursor.itersize = FETCH_ROWS
-            cursor.execute(
-                "SELECT (extract(epoch FROM r.time) * 1000000)::BIGINT, r.device_id::TEXT, r.sample_id::TEXT,"
-                " r.record, r.personal, s.salt"
-                " FROM sqal_ledger_records AS r"
-                " LEFT JOIN sqal_ledger_salts AS s"
-                " ON s.time = r.time AND s.device_id = r.device_id AND s.sample_id = r.sample_id",
-                binary=True,
-            )
-            for time_us, device, sample_id, record, personal, salt in cursor:
-                self._row_keys.append(self._key(time_us, device, sample_id))
-                self._row_contents.append(self._short(hashlib.sha256(record).digest()))
+        wanted = sorted(set(self._versions))
+        records = "".join(f", {record_sql(COLUMNS[version])}" for version in wanted)
+        statement = SCAN.format(personal=personal_sql(), records=records)
+        with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types(["int8", "text", "text", "bytea", "bytea", *("bytea" for _ in wanted)])
+            for time_us, device, sample_id, personal, salt, *found in copy.rows():
+                self._row_keys.append(_key(time_us, device, sample_id))
+                for version, record in zip(wanted, found, strict=True):
+                    self._row_contents[version].append(self._short(hashlib.sha256(record).digest()))
                 if personal is None:
                     seal = 0
                 else:
@@ -108,7 +117,12 @@ class SampleCheck:
 
     def _compare_contents(self, here: Any, rows: Any) -> None:
         report = self._report
-        for at in here[_shorts(self._contents)[here] != _shorts(self._row_contents)[rows]]:
+        contents, versions = _shorts(self._contents)[here], np.array(self._versions, np.uint8)[here]
+        differs = np.zeros(len(here), bool)
+        for version in set(self._versions):
+            differs |= (versions == version) & (contents != _shorts(self._row_contents[version])[rows])
+        report.older_records = int(np.count_nonzero(versions != RECORD_VERSIONS[-1]))
+        for at in here[differs]:
             report.add("sample_altered", self._indices[int(at)], f"its sample of {self._when(int(at))} was changed")
         seals, stored = _shorts(self._seals)[here], _shorts(self._row_seals)[rows]
         report.erased += int(np.count_nonzero((seals != 0) & (stored == 0)))
@@ -119,7 +133,7 @@ class SampleCheck:
         """Samples of a lot that no entry knows: queued, or older than the ledger, or slipped in."""
         waiting = "SELECT time, device_id, sample_id FROM sqal_ledger_queue WHERE entry IS NULL"
         for time, device, sample_id in self._connection.execute(waiting):
-            suspects.discard(self._key(microseconds(time), device, sample_id))
+            suspects.discard(_key(microseconds(time), device, sample_id))
         if not suspects:
             return
         with self._connection.cursor("ledger_strangers") as cursor:
@@ -130,7 +144,7 @@ class SampleCheck:
             for time, device, sample_id, ingested_at in cursor:
                 at = microseconds(time)
                 is_older = began_us is not None and max(at, microseconds(ingested_at)) < began_us
-                if self._key(at, device, sample_id) in suspects and not is_older:
+                if _key(at, device, sample_id) in suspects and not is_older:
                     self._report.add("sample_inserted", None, f"sample {sample_id!r} of {time} is in no entry")
 
     def _twice(self, ours: Shorts) -> None:
@@ -142,11 +156,10 @@ class SampleCheck:
     def _transactions(self) -> None:
         """`sqal_blockchain_txns` says of each sample which leaf it is in."""
         stored = array("Q")
-        with self._connection.cursor("ledger_txns") as cursor:
-            cursor.itersize = FETCH_ROWS * 5
-            cursor.execute("SELECT sample_id, txn_hash FROM sqal_blockchain_txns")
-            for sample_id, code in cursor:
-                stored.append(self._short(sample_id.encode() + b"\x00" + code.encode()))
+        with self._connection.cursor() as cursor, cursor.copy(TXNS) as copy:
+            copy.set_types(["text", "text"])
+            for row in copy.rows():
+                stored.append(hash(row) & MASK)
         ours, theirs = _shorts(self._txns), _shorts(stored)
         for at in np.flatnonzero(~np.isin(ours, theirs))[:FINDINGS_MAX]:
             self._report.add("txn_missing", self._indices[int(at)], "a sample of it is not in sqal_blockchain_txns")
@@ -156,6 +169,10 @@ class SampleCheck:
 
     def _when(self, at: int) -> str:
         return (EPOCH + timedelta(microseconds=self._times[at])).isoformat()
+
+
+def _key(time_us: int, device: str, sample_id: str) -> int:
+    return hash((time_us, device, sample_id)) & MASK
 
 
 def _shorts(values: "array[int]") -> Shorts:

@@ -7,13 +7,15 @@ own; it is the oracle of the tests.
 An entry, byte by byte (all integers big-endian, `text` = u16 length ‖ UTF-8, `time` = i64 microseconds since
 1970-01-01T00:00Z):
 
-    01                    version of this encoding
+    01 or 02              version: of the record that digests of samples are of (contract/record.py); an event has 01
     01 samples            i32 lot (0: none) ‖ u32 count ‖ count times:
                               time ‖ text device ‖ text sample id ‖ 32 bytes digest ‖ 32 bytes commitment
     02 event              time ‖ text type ‖ text subject ‖ i32 lot (0: none) ‖ u32 length ‖ public JSON, UTF-8
                               ‖ 16 bytes reference ‖ 32 bytes commitment
 
-`digest` is SHA-256 of the stored columns as `sqal_ledger_record` gives them (docs/traceability.md lists them).
+`digest` is SHA-256 of the sample's record (contract/record.py, docs/traceability.md): record 1 in an entry of version
+01, record 2, which covers every stored column, in one of version 02. Entries of either version are read for ever, new
+ones are of version 02.
 `commitment` is SHA-256(salt ‖ personal data): who erases the salt makes it say nothing; 32 zero bytes mean that there
 was nothing personal. The one thing a newcomer gets wrong: the hash of an entry says nothing about time or order, its
 place in the tree does.
@@ -33,7 +35,8 @@ from datetime import UTC, datetime, timedelta
 HASH_BYTES = 32
 NOTHING = bytes(HASH_BYTES)  # the commitment to no personal data
 NO_REFERENCE = bytes(16)
-VERSION = 1
+EVENT_VERSION = 1
+RECORD_VERSIONS = (1, 2)
 SAMPLES, EVENT = 1, 2
 ITEMS_MAX = 10_000  # samples of one entry; a batch of ingest has no more
 JSON_BYTES_MAX = 65_536
@@ -66,10 +69,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class SamplesEntry:
-    """Samples of one lot, one or a batch."""
+    """Samples of one lot, one or a batch. record: version of the record that their digests are of, 1 or 2."""
 
     lot_id: int
     items: tuple[Item, ...]
+    record: int = RECORD_VERSIONS[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,10 @@ def encode_entry(entry: Entry) -> bytes:
     if isinstance(entry, SamplesEntry):
         if not 1 <= len(entry.items) <= ITEMS_MAX:
             raise ChainError(f"{len(entry.items)} samples in an entry, 1 to {ITEMS_MAX} are possible")
+        if entry.record not in RECORD_VERSIONS:
+            raise ChainError(f"record {entry.record} of a sample is not known")
         return (
-            _HEAD.pack(VERSION, SAMPLES)
+            _HEAD.pack(entry.record, SAMPLES)
             + _SAMPLES_HEAD.pack(entry.lot_id, len(entry.items))
             + b"".join(map(_item, entry.items))
         )
@@ -132,7 +138,7 @@ def encode_entry(entry: Entry) -> bytes:
     _require(entry.commitment, HASH_BYTES, "commitment")
     return b"".join(
         (
-            _HEAD.pack(VERSION, EVENT),
+            _HEAD.pack(EVENT_VERSION, EVENT),
             _TIME.pack(entry.time_us),
             _text(entry.type),
             _text(entry.subject),
@@ -162,7 +168,7 @@ def decode_entry(data: bytes) -> Entry:
     """The entry that `data` is; every byte of it is accounted for. Raises ChainError."""
     try:
         version, kind = _HEAD.unpack_from(data)
-        if version != VERSION:
+        if version not in (RECORD_VERSIONS if kind == SAMPLES else (EVENT_VERSION,)):
             raise ChainError(f"version {version} of the encoding is not known")
         if kind == SAMPLES:
             entry, end = _decode_samples(data)
@@ -190,7 +196,7 @@ def _take_text(data: bytes, at: int) -> tuple[str, int]:
 
 
 def _decode_samples(data: bytes) -> tuple[SamplesEntry, int]:
-    lot, count = _SAMPLES_HEAD.unpack_from(data, 2)
+    record, (lot, count) = data[0], _SAMPLES_HEAD.unpack_from(data, 2)
     if not 1 <= count <= ITEMS_MAX:
         raise ChainError(f"{count} samples in an entry, 1 to {ITEMS_MAX} are possible")
     at, items = 10, list[Item]()
@@ -201,7 +207,7 @@ def _decode_samples(data: bytes) -> tuple[SamplesEntry, int]:
         digest, at = _take(data, at, HASH_BYTES)
         sealed, at = _take(data, at, HASH_BYTES)
         items.append(Item(time_us, device, sample, digest, sealed))
-    return SamplesEntry(lot, tuple(items)), at
+    return SamplesEntry(lot, tuple(items), record), at
 
 
 def _decode_event(data: bytes) -> tuple[EventEntry, int]:

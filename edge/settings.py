@@ -38,7 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece, with
     rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of it;
     without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster than
-    life the bus's time runs (`sim` only). seed: of its world.
+    life the bus's time runs (`sim` only). seed: of its world. stock_lean: how well
+    its animals were fattened, -1 to 1 (`sim` only): that share of pieces is one class better, or worse, than usual.
     page_port: of the local page, 0 for none; page_host: where it listens, page_name: what browsers may call it by.
     trust_clock: believe the machine's wall clock without asking the kernel; by default only on the simulated bus.
     """
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     travel: Literal["encoder", "pictures"] = "encoder"
     speed: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
     seed: Annotated[int, Meta(ge=0)] = 0
+    stock_lean: Annotated[float, Meta(ge=-1.0, le=1.0)] = 0.0
     lot_id: LotId | None = None
     location: ShortText | None = None
     trust_clock: bool | None = None
@@ -83,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.bus != "sim" and self.speed != 1.0:
             raise ValueError("speed is for the simulated bus: real sensors keep real time")
+        if self.bus != "sim" and self.stock_lean != 0.0:
+            raise ValueError("stock_lean is for the simulated bus: real livers are what they are")
         if self.bus != "sim" and self.faults is not None:
             raise ValueError("faults are for the simulated bus: real sensors bring their own")
         if self.power_command is not None:

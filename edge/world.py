@@ -151,12 +151,14 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     from drivers.sim.bus import SimBus  # noqa: PLC0415
     from drivers.sim.clock import PacedClock  # noqa: PLC0415
     from drivers.sim.spoiled import Installation  # noqa: PLC0415
+    from drivers.sim.stock import Stock  # noqa: PLC0415
     from drivers.sim.timeline import LEAD_S, Player, always, played  # noqa: PLC0415
     from drivers.sim.troubles import Rig  # noqa: PLC0415
     from drivers.sim.vl53l8ch import SimVl53l8ch  # noqa: PLC0415
 
     clock = PacedClock(settings.speed)
-    scene = sim.Scene(settings.seed, motion=_motion(settings))
+    stock = Stock(settings.seed, lean=settings.stock_lean)
+    scene = sim.Scene(settings.seed, motion=_motion(settings), stock=stock)
     place = Installation(scene)
     tof_chip = SimVl53l8ch(clock, place, settings.seed)
     scene.laser = tof_chip

@@ -113,10 +113,19 @@ def made_as(seed: int, number: int) -> str:
     return DECK[int(order[card])]
 
 
+def leaning(seed: int, number: int, lean: float) -> str:
+    """Class of piece `number` of a lot that leans: with the probability |lean| one better (above 0) or worse."""
+    place = CLASSES.index(made_as(seed, number))
+    moves = np.random.default_rng([seed, 4, natural(number)]).random() < abs(lean)
+    step = 0 if not moves else -1 if lean > 0 else 1
+    return CLASSES[min(max(place + step, 0), len(CLASSES) - 1)]
+
+
 def make_piece(
     seed: int,
     number: int,
     *,
+    lean: float = 0.0,
     index: int = 0,
     shape: str = "lobed",
     share: float = 1.0,
@@ -124,9 +133,9 @@ def make_piece(
 ) -> Piece:
     """Piece `number` (any integer) of the line with this seed: the same every time.
 
-    index: of several at one place; share: its volume over that of a whole piece.
+    lean: of its lot, see `leaning`. index: of several at one place; share: its volume over that of a whole piece.
     """
-    kind = made_as(seed, number)
+    kind = leaning(seed, number, lean)
     making = MAKINGS[kind]
     rng = np.random.default_rng([seed, 2, natural(number), *([index] if index else [])])
     volume_mm3 = float(rng.uniform(*making.mass_g)) / DENSITY_G_MM3 * share

@@ -20,13 +20,15 @@ class Stock:
     """Places of a line. shapes: dealt in turn at random; per_place: how many pieces a place may have, drawn from these.
 
     Tune on drivers.sim.shapes.TUNING, report on REPORTING: figures of shapes that an analysis was written around say
-    little about those that it was not.
+    little about those that it was not. lean: -1 to 1, how the lot was fattened: that share of pieces is one class
+    better (above 0: larger, paler, smoother) or worse than the deck says.
     """
 
     seed: int
     shapes: tuple[str, ...] = ("lobed",)
     per_place: tuple[int, ...] = (1,)
     marked: bool = False
+    lean: float = 0.0
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -34,6 +36,8 @@ class Stock:
         unknown = [shape for shape in self.shapes if shape not in SHAPES]
         if unknown or not self.shapes:
             raise ValueError(f"shapes is {self.shapes}, must be some of {', '.join(SHAPES)}")
+        if not -1.0 <= self.lean <= 1.0:
+            raise ValueError(f"lean is {self.lean:g}, must be -1 to 1")
         if not self.per_place or any(not 0 <= count <= PER_PLACE_MAX for count in self.per_place):
             raise ValueError(f"per_place is {self.per_place}, each must be 0 to {PER_PLACE_MAX}")
 
@@ -48,4 +52,4 @@ class Stock:
     def _piece(self, place: int, index: int, rng: np.random.Generator, share: float) -> Piece:
         shape = self.shapes[int(rng.integers(len(self.shapes)))]
         marks = scatter_marks(rng, MARK_REACH_MM * share ** (1 / 3)) if self.marked else ()
-        return make_piece(self.seed, place, index=index, shape=shape, share=share, marks=marks)
+        return make_piece(self.seed, place, lean=self.lean, index=index, shape=shape, share=share, marks=marks)

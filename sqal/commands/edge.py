@@ -74,6 +74,7 @@ def _common(function: Function) -> Function:
     "--mode", type=click.Choice(["timed", "free", "belt"]), help="What a sample is made by.  [default: timed]"
 )
 @click.option("--belt-mm-s", type=float, help="Speed of the belt in mode belt without an encoder.  [default: 200]")
+@click.option("--stock-lean", type=float, help="-1 to 1: simulated pieces better or worse than usual.  [default: 0]")
 @click.option("--lot", "lot_id", type=int, help="Lot that samples belong to until the twin says otherwise.")
 @click.option("--trust-clock/--ask-kernel", default=None, help="Believe the wall clock, or the kernel about it.")
 def run(config: Path | None, broker: str | None, **options: Any) -> None:

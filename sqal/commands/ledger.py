@@ -132,7 +132,7 @@ def _is_file(text: str) -> bool:
 
 def _json(report: Report, seconds: float) -> str:
     found = [{"code": each.code, "index": each.index, "detail": each.detail} for each in report.findings]
-    names = ("entries", "samples", "checkpoints", "expired", "erased", "not_covered", "findings_total")
+    names = ("entries", "samples", "checkpoints", "expired", "erased", "older_records", "not_covered", "findings_total")
     figures = {name: getattr(report, name) for name in names}
     first = None if report.first is None else str(report.first)
     covered = None if report.checkpoint is None else report.checkpoint.size
@@ -150,6 +150,10 @@ def _text(report: Report, seconds: float) -> str:
         f"{report.expired} samples expired, {report.erased} personal parts erased",
         f"{report.not_covered} entries wait for a checkpoint",
     ]
+    if report.older_records:
+        lines.append(
+            f"{report.older_records} samples have digests of record 1, which covers no sigma, halves and details"
+        )
     if report.checkpoint is not None:
         at = report.checkpoint
         lines.append(f"newest trusted checkpoint: {at.size} entries, {at.time.isoformat()}, root {at.root.hex()}")

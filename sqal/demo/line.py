@@ -173,6 +173,7 @@ class Line:
             "mode": self.plan.mode,
             "speed": f"{self.plan.speed:g}",
             "seed": str(site.seed),
+            "stock-lean": f"{site.lean:g}",
             "lot": str(lot_id),
         }
         if site.device == self.plan.stage and self.plan.faults is not None:

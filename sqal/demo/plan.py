@@ -9,6 +9,8 @@ from drivers.sim.timeline import names
 
 SITES_MAX = 99  # a site code has two characters; further sites are numbered
 SPEED_MAX = 100.0  # two cores carry about 200 samples/s; more speed only makes ticks be missed, and counted
+ITM_MIDDLE, ITM_STEP = 14.9, 0.35
+LEAN_PER_ITM = 1.25  # 0.44 of the pieces one class better a step of ITM: seen in a minute, and far from a straight line
 NAMED_SITES = (("LL", "Bretagne"), ("LS", "Pays de Loire"), ("MT", "Maubourguet"))  # the customer's three
 
 
@@ -20,6 +22,16 @@ class Site:
     name: str
     device: str
     seed: int
+
+    @property
+    def itm(self) -> float:
+        """ITM of the site's lot (indice technique mulard); the three named sites have 14.55, 14.9 and 15.25."""
+        return round(ITM_MIDDLE + ITM_STEP * (self.seed % 5 - 2), 3)
+
+    @property
+    def lean(self) -> float:
+        """How the animals of that lot turned out (drivers.sim.stock): a better ITM goes with larger, paler livers."""
+        return round((self.itm - ITM_MIDDLE) * LEAN_PER_ITM, 3)
 
 
 @dataclass(frozen=True, slots=True)

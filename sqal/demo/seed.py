@@ -53,5 +53,5 @@ def _row(site: Site, today: date) -> dict[str, object]:
         "first_lot": FIRST_LOT,
         "lot": f"{site.code}-{today:%y%m%d}",
         "began": today,
-        "itm": round(14.2 + 0.35 * (site.seed % 5), 3),  # technical index of a lot of mulards, g of foie per g of maize
+        "itm": site.itm,
     }

@@ -65,9 +65,10 @@ SELECT pg_notify('sqal_ledger', '');
 SELECT EXISTS (SELECT FROM sqal_ledger_queue WHERE lot_id = %(lot_id)s OR entry IS NOT NULL) AS is_waiting;
 
 -- name: ledger_records
--- What was hashed of samples.
-SELECT r.time, r.device_id, r.sample_id, r.record
-FROM unnest(%(times)s::TIMESTAMPTZ[], %(sample_ids)s::TEXT[]) AS k (time, sample_id)
+-- What was hashed of samples, by the version of the entry that holds the digest.
+SELECT r.time, r.device_id, r.sample_id, CASE k.version WHEN 1 THEN r.record ELSE r.record_2 END AS record
+FROM unnest(%(times)s::TIMESTAMPTZ[], %(sample_ids)s::TEXT[], %(versions)s::INTEGER[])
+    AS k (time, sample_id, version)
 JOIN sqal_ledger_records AS r ON r.time = k.time AND r.sample_id = k.sample_id;
 
 -- name: ledger_statements

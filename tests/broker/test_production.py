@@ -9,6 +9,7 @@ import pytest
 from cloud.acl import acl_text
 from cloud.broker import tls_context
 from cloud.settings import BrokerSettings
+from contract.topics import LEDGER_CHECKPOINT
 from sqal.commands.pki import put_out
 from sqal.pki import Pki, PkiError
 from tests.kit.fix_messaging import rng
@@ -69,6 +70,27 @@ def test_who_gets_no_connection(secure_broker: SecureBroker, tmp_path: Path) -> 
     assert secure_broker.client("ESP32_LL_01", door="services").connect() == "refused"
     assert secure_broker.client("sqal-ingest", door="devices").connect() == "refused"
     assert secure_broker.client("ESP32_LL_01", ca=other.folder / "services.crt").connect() == "refused"  # false broker
+
+
+def test_only_the_ledger_shows_checkpoints_and_a_witness_hears_nothing_else(
+    device: Peer, secure_broker: SecureBroker
+) -> None:
+    """Goal: the ledger's process can do what it must in production, and no more; nor can who keeps checkpoints."""
+    ledger = secure_broker.client("sqal-ledger", door="services")
+    witness = secure_broker.client("sqal-witness", door="services")
+    assert (ledger.connect(), witness.connect()) == ("Success", "Success")
+    witness.subscribe("#")
+    witness.subscribe(LEDGER_CHECKPOINT)
+    assert ledger.publish(f"{OWN}/cfg/desired") == NOT_AUTHORIZED
+    assert ledger.publish(f"{OWN}/sample") == NOT_AUTHORIZED
+    assert witness.publish(LEDGER_CHECKPOINT) == NOT_AUTHORIZED
+    assert device.publish(LEDGER_CHECKPOINT) == NOT_AUTHORIZED
+    device.publish(f"{OWN}/sample", b"secret")
+    assert ledger.publish(LEDGER_CHECKPOINT, b"note") == "Success"
+    witness.until(lambda: witness.received)
+    assert {message.topic for message in witness.received} == {LEDGER_CHECKPOINT}
+    for peer in (ledger, witness):
+        peer.client.disconnect()
 
 
 def test_too_many_connections(secure_broker: SecureBroker) -> None:
