@@ -61,8 +61,8 @@ bench: $(VENV)/dev.ok tools page
 	$(BIN)/python -m bench all --write
 
 lock: | $(UV)
-	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build pyproject.toml -o requirements/demo.txt
-	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile $(LOCK_FLAGS) --extra demo --extra client --group build pyproject.toml -o requirements/demo.txt
+	$(UV) pip compile $(LOCK_FLAGS) --extra demo --extra client --group build --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 
 format: $(VENV)/dev.ok
 	$(BIN)/ruff format .

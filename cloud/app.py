@@ -1,6 +1,6 @@
 """`sqal cloud serve`: REST, WebSockets, dashboard in one application. Builds and wires; holds no logic.
 
-    Watch( Guard( Gate( Litestar ) ) )
+    Watch( Guard( Gate( Answers( Litestar ) ) ) )
 
 Whoever is not known gets nothing; the demo's openness holds on the loopback interface only.
 """
@@ -23,6 +23,7 @@ from litestar.types import ASGIApp
 
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
+from cloud.api.answers import Answers
 from cloud.api.channels import ChannelsController
 from cloud.api.devices import DevicesController, sites
 from cloud.api.document import Described
@@ -163,8 +164,9 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    offer_all(parts.metrics, relay, parts.audit, parts.rooms)
-    gate = Gate(app, parts.doorkeeper)
+    answers = Answers(app, lambda: relay.counters.stored, clock)
+    offer_all(parts.metrics, relay, parts.audit, parts.rooms, answers)
+    gate = Gate(answers, parts.doorkeeper)
     guard = Guard(gate, origins=settings.api.origins, hosts=settings.api.hosts)
     return Watch(guard, parts.audit, parts.metrics, clock)
 
