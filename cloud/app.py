@@ -1,6 +1,6 @@
 """`sqal cloud serve`: REST, WebSockets, dashboard in one application. Builds and wires; holds no logic.
 
-    Watch( Guard( Gate( Answers( Litestar ) ) ) )
+    Limit( Watch( Guard( Gate( Answers( Litestar ) ) ) ) )
 
 Whoever is not known gets nothing; the demo's openness holds on the loopback interface only.
 """
@@ -30,6 +30,7 @@ from cloud.api.document import Described
 from cloud.api.export import Exports, export_samples
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
+from cloud.api.limit import Limit
 from cloud.api.lots import LotsController
 from cloud.api.mqtt import MqttRooms, mqtt
 from cloud.api.overview import health, overview
@@ -165,10 +166,11 @@ def create_app(
         debug=False,
     )
     answers = Answers(app, lambda: relay.counters.stored, clock)
-    offer_all(parts.metrics, relay, parts.audit, parts.rooms, answers)
     gate = Gate(answers, parts.doorkeeper)
     guard = Guard(gate, origins=settings.api.origins, hosts=settings.api.hosts)
-    return Watch(guard, parts.audit, parts.metrics, clock)
+    limit = Limit(Watch(guard, parts.audit, parts.metrics, clock), settings.api.rate_max_hz, clock)
+    offer_all(parts.metrics, relay=relay, audit=parts.audit, rooms=parts.rooms, answers=answers, limit=limit)
+    return limit
 
 
 def run_serve(settings: Settings, queries: Queries) -> None:
