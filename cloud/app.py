@@ -24,6 +24,7 @@ from litestar.types import ASGIApp
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
 from cloud.api.answers import Answers
+from cloud.api.asyncapi import messages_document, messages_page
 from cloud.api.channels import ChannelsController
 from cloud.api.devices import DevicesController, sites
 from cloud.api.document import Described
@@ -140,6 +141,8 @@ def create_app(
             mqtt,
             docs,
             docs_start,
+            messages_document,
+            messages_page,
             page,
         ],
         dependencies={

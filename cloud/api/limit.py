@@ -10,6 +10,7 @@ proxy on this machine the address is the one that the proxy names (`X-Forwarded-
 import ipaddress
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -49,7 +50,8 @@ class Limit:
     def _takes(self, scope: Scope) -> bool:
         if self._quota is None:
             return True
-        client = scope.get("client")
+        asgi: Any = scope
+        client: tuple[str, int] | None = asgi.get("client")
         return self._quota.takes(network_of(client[0] if client else ""), self._clock.monotonic())
 
 
