@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK_FLAGS := --quiet --universal -p 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 INSTALL_SELF := $(UV) pip install -q --no-deps --no-build-isolation -p $(BIN)/python -e .
 
-.PHONY: demo test lint page tools lock docs pictures bench proof format clean
+.PHONY: demo test lint page tools lock docs types pictures bench proof format clean
 
 demo: $(VENV)/demo.ok page
 	@exec $(BIN)/sqal demo $(ARGS)
@@ -54,6 +54,9 @@ lint: $(VENV)/dev.ok
 docs: $(VENV)/dev.ok
 	$(BIN)/python -m contract.reference > docs/contract.md
 
+types: $(VENV)/dev.ok
+	$(BIN)/python -m cloud.api.typescript > dashboard/src/api-types.ts
+
 pictures: $(VENV)/dev.ok tools page
 	$(BIN)/python -m docs.images.make
 
@@ -61,8 +64,8 @@ bench: $(VENV)/dev.ok tools page
 	$(BIN)/python -m bench all --write
 
 lock: | $(UV)
-	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build pyproject.toml -o requirements/demo.txt
-	$(UV) pip compile $(LOCK_FLAGS) --extra demo --group build --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile $(LOCK_FLAGS) --extra demo --extra client --group build pyproject.toml -o requirements/demo.txt
+	$(UV) pip compile $(LOCK_FLAGS) --extra demo --extra client --group build --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 
 format: $(VENV)/dev.ok
 	$(BIN)/ruff format .

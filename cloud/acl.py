@@ -1,7 +1,8 @@
 """The broker's access list, made from the device registry: one subtree for each device, nothing else.
 
 Mosquitto's patterns know the user and the client id but not the site, so each device is written out. What is not
-granted is denied. Services are users of their own: ingest stores and answers, serve looks and forwards.
+granted is denied. Services are users of their own: ingest stores and answers, serve looks and forwards; what
+only listens to verdicts and alarms (Node-RED, a gateway to PLCs) is the reader.
 """
 
 from collections.abc import Iterable
@@ -32,6 +33,11 @@ topic write {checkpoint}
 
 user sqal-witness
 topic read {checkpoint}
+
+user sqal-reader
+topic read {root}/+/+/+/result
+topic read {root}/+/_alarm/+
+topic read {root}/_host/+/state
 """
 
 

@@ -1,6 +1,6 @@
 """`sqal cloud serve`: REST, WebSockets, dashboard in one application. Builds and wires; holds no logic.
 
-    Watch( Guard( Gate( Litestar ) ) )
+    Limit( Watch( Guard( Gate( Answers( Litestar ) ) ) ) )
 
 Whoever is not known gets nothing; the demo's openness holds on the loopback interface only.
 """
@@ -23,12 +23,15 @@ from litestar.types import ASGIApp
 
 from cloud.api.access import Doorkeeper
 from cloud.api.alerts import AlertsController
+from cloud.api.answers import Answers
+from cloud.api.asyncapi import messages_document, messages_page
 from cloud.api.channels import ChannelsController
 from cloud.api.devices import DevicesController, sites
 from cloud.api.document import Described
 from cloud.api.export import Exports, export_samples
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
+from cloud.api.limit import Limit
 from cloud.api.lots import LotsController
 from cloud.api.mqtt import MqttRooms, mqtt
 from cloud.api.overview import health, overview
@@ -138,6 +141,8 @@ def create_app(
             mqtt,
             docs,
             docs_start,
+            messages_document,
+            messages_page,
             page,
         ],
         dependencies={
@@ -163,10 +168,12 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    offer_all(parts.metrics, relay, parts.audit, parts.rooms)
-    gate = Gate(app, parts.doorkeeper)
+    answers = Answers(app, lambda: relay.counters.stored, clock)
+    gate = Gate(answers, parts.doorkeeper)
     guard = Guard(gate, origins=settings.api.origins, hosts=settings.api.hosts)
-    return Watch(guard, parts.audit, parts.metrics, clock)
+    limit = Limit(Watch(guard, parts.audit, parts.metrics, clock), settings.api.rate_max_hz, clock)
+    offer_all(parts.metrics, relay=relay, audit=parts.audit, rooms=parts.rooms, answers=answers, limit=limit)
+    return limit
 
 
 def run_serve(settings: Settings, queries: Queries) -> None:

@@ -61,6 +61,7 @@ class Counters:
     relayed: int = 0
     unreadable: int = 0  # no message of the contract, or not from the device of its topic
     outdated: int = 0  # backlog that is older than what is shown, or a repetition
+    stored: int = 0  # receipts and alarms: signs that REST would answer differently now
 
 
 class Relay:
@@ -100,6 +101,7 @@ class Relay:
         try:
             topic = parse(delivery.topic)
             if isinstance(topic, AlarmTopic):
+                self.counters.stored += 1
                 self._take_alarm(topic, delivery)
             elif isinstance(topic, HostTopic):
                 online = bool(delivery.payload) and decode(HostState, delivery.payload).online
@@ -125,6 +127,7 @@ class Relay:
         elif topic.kind == "receipt":
             receipt = decode(Receipt, payload)
             self._check(topic, receipt.device_id)
+            self.counters.stored += 1
             self.pending.take_receipt(receipt)
         elif topic.kind == "error":
             self.pending.take_error(topic.device, decode(ErrorNotice, payload))

@@ -120,12 +120,14 @@ class ApiSettings(Section, frozen=True):
     """`[api]`: where REST, WebSocket and dashboard are served.
 
     hosts: names by which browsers may call this server, besides localhost. demo: callers of this machine need no login.
+    rate_max_hz: how many requests a second one address may send on average, 5 s of them at once; 0 for any number.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8000
     hosts: list[str] = field(default_factory=list[str])
     demo: bool = False
+    rate_max_hz: Annotated[float, Meta(ge=0)] = 200.0
     origins: list[str] = field(
         default_factory=lambda: ["http://localhost:3000", "http://localhost:3001", "http://localhost:5173"]
     )

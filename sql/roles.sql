@@ -1,13 +1,14 @@
--- Two roles without login: grant them to the users that ingest and API connect as. Run it as the owner of the database
+-- Three roles without login: grant them to the users that ingest and API connect as. Run it as the owner of the database
 -- after every `sqal db migrate`; it can be repeated.
 --   psql -d gaveurs_db -f sql/roles.sql
 --   CREATE USER sqal_ingester PASSWORD '…' IN ROLE sqal_ingest;
--- Ingest writes facts and never changes one; the API reads, and writes only what people decide.
+-- Ingest writes facts and never changes one; the API reads, and writes only what people decide; Grafana reads its views.
 
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'sqal_ingest') THEN CREATE ROLE sqal_ingest NOLOGIN; END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'sqal_api') THEN CREATE ROLE sqal_api NOLOGIN; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'sqal_grafana') THEN CREATE ROLE sqal_grafana NOLOGIN; END IF;
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO sqal_ingest', current_database());
 END
 $$;
@@ -52,3 +53,7 @@ GRANT INSERT, UPDATE ON sqal_device_twins, sqal_references, sqal_ml_models TO sq
 GRANT INSERT ON sqal_ledger_queue, sqal_ledger_private, sqal_ledger_salts TO sqal_ingest, sqal_api;
 GRANT INSERT ON sqal_ledger, sqal_ledger_nodes, sqal_ledger_checkpoints TO sqal_ingest, sqal_api;
 GRANT DELETE ON sqal_ledger_queue TO sqal_ingest, sqal_api;
+
+-- Grafana: its views and no table, so no password, token or breeder's name can be asked for.
+GRANT USAGE ON SCHEMA public TO sqal_grafana;
+GRANT SELECT ON sqal_grafana_samples, sqal_grafana_hours, sqal_grafana_alerts, sqal_grafana_devices TO sqal_grafana;

@@ -990,6 +990,32 @@ CREATE TABLE sqal_audit (
 );
 CREATE INDEX sqal_audit_by_time ON sqal_audit (time DESC);
 
+-- What Grafana and other table programs read: few columns, a `time` in each, no matrices. Names here are promised.
+
+CREATE VIEW sqal_grafana_samples AS
+SELECT time, site_code, line, device_id, lot_id, piece_id, fusion_final_score AS final_score,
+    fusion_final_grade AS final_grade, fusion_is_compliant AS is_compliant, vl53l8ch_volume_mm3 AS volume_mm3,
+    vl53l8ch_mass_g AS mass_g, vl53l8ch_surface_uniformity AS surface_uniformity,
+    as7341_freshness_index AS freshness_index, as7341_fat_quality_index AS fat_quality_index,
+    as7341_oxidation_index AS oxidation_index, hist AS is_late
+FROM sqal_sensor_samples;
+
+CREATE VIEW sqal_grafana_hours AS
+SELECT bucket AS time, site_code, line, device_id, sample_count, count_compliant,
+    count_a_plus, count_a, count_b, count_c, count_reject,
+    sum_quality_score,                        -- to add up: an average of averages is none
+    avg_quality_score, compliance_rate_pct, avg_volume_mm3, avg_freshness_index
+FROM sqal_hourly_stats;
+
+CREATE VIEW sqal_grafana_alerts AS
+SELECT last_at AS time, first_at, site_code, line, device_id, lot_id, alert_type, severity, state, occurrences, message
+FROM sqal_alert_state;
+
+CREATE VIEW sqal_grafana_devices AS
+SELECT last_seen AS time, site_code, line, device_id, device_name, status, agent,
+    EXTRACT(EPOCH FROM NOW() - last_seen)::FLOAT AS silent_s
+FROM sqal_devices;
+
 -- The ledger: an append-only Merkle tree of what happened to lots and animals. Ingest only queues digests; one writer
 -- puts them into the tree and signs checkpoints (docs/traceability.md).
 
@@ -1234,6 +1260,7 @@ INSERT INTO sqal_migrations (version, name, variant, checksum) VALUES
     (30, 'sites_and_days', 'core', '56adff41ad0223f0aebc8d1e4e8b513b922ae8dc47dbb40ef14d75d6efe79746'),
     (31, 'alert_life', 'core', '1d7863986c9928529f171e0ba944ed6e0f9018ced321832e0b3d0138331f0a09'),
     (40, 'access', 'core', '84587b826fd82da1e326d59a90b171c744e904cad4cfd16944dcf189c33f359f'),
+    (41, 'grafana', 'core', 'd58e5fb67c62d1ab1087c2be1fdf6beae4ba82c5d086c36fa36a842c76e15459'),
     (50, 'ledger', 'core', '5a3eec858d9114e120e605ac67e221aa48b2ea0e31e5e811578c1a638f582d93'),
     (51, 'lots', 'core', '5a7769f3a562cb5a35f9dd62d61a518be9738630177c46596acb5ba914a0a1de'),
     (52, 'ledger_record', 'core', 'bd7bf82273ad7f57c044094e463268ee34cc0764de7b285b3311656eaba97a3f');

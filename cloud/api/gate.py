@@ -1,6 +1,6 @@
 """The two layers around the application: `Watch` numbers requests and keeps the record, `Gate` finds out who calls.
 
-    Watch( Guard( Gate( Litestar ) ) )
+    Watch( Guard( Gate( Answers( Litestar ) ) ) )
 
 Watch is outermost, so that what the Guard refuses is on record too. The record never holds a query: it may hold a
 token. A refused WebSocket gets an HTTP answer with problem details and no upgrade.

@@ -49,6 +49,7 @@ DOCS = """<!doctype html>
 <link rel="stylesheet" href="/vendor/swagger-ui/swagger-ui.css">
 </head>
 <body>
+<p>MQTT and WebSockets: <a href="/docs/messages">their own page</a>.</p>
 <div id="swagger-ui"><p>This page needs the dashboard's build: run <code>make page</code>.
 The description itself is at <a href="/schema/openapi.json">/schema/openapi.json</a>.</p></div>
 <script src="/vendor/swagger-ui/swagger-ui-bundle.js"></script>

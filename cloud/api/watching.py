@@ -9,7 +9,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from cloud.api.answers import Answers
 from cloud.api.gate import Audit
+from cloud.api.limit import Limit
 from cloud.api.mqtt import MqttRooms
 from cloud.api.rights import ANY_SITE, PUBLIC
 from cloud.live import StatusPayload
@@ -43,7 +45,9 @@ def metrics(metrics: NamedDependency[Metrics]) -> Response[str]:
     return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
-def offer_all(metrics: Metrics, relay: Relay, audit: Audit, rooms: MqttRooms) -> None:
+def offer_all(
+    metrics: Metrics, *, relay: Relay, audit: Audit, rooms: MqttRooms, answers: Answers, limit: Limit
+) -> None:
     """Show what the parts of the server count."""
     hub, links = relay.hub, relay.links
     gauges: list[tuple[str, str, Callable[[], float]]] = [
@@ -63,6 +67,9 @@ def offer_all(metrics: Metrics, relay: Relay, audit: Audit, rooms: MqttRooms) ->
         ("sqal_live_missed_total", "Live messages that slow viewers missed.", lambda: hub.counters.missed),
         ("sqal_live_coalesced_total", "Live messages replaced by newer ones.", lambda: hub.counters.coalesced),
         ("sqal_viewers_evicted_total", "Viewers put out because they took nothing.", lambda: hub.counters.evicted),
+        ("sqal_requests_limited_total", "Requests refused: too many of an address.", lambda: limit.counters.limited),
+        ("sqal_answers_shared_total", "Answers that an equal request had made.", lambda: answers.counters.shared),
+        ("sqal_answers_made_total", "Answers made to be shared.", lambda: answers.counters.made),
         ("sqal_denials_unrecorded_total", "Denials not on record: too many.", lambda: audit.suppressed),
     ]
     for name, text, read in gauges:

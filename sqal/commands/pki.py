@@ -57,11 +57,11 @@ def pki() -> None:
     "--broker-name", "names", multiple=True, required=True, help="Name or address devices reach the broker by."
 )
 def init(folder: Path, names: tuple[str, ...]) -> None:
-    """Make the authority, the broker's certificate and those of ingest and serve."""
+    """Make the authority, the broker's certificate and those of ingest, serve and readers."""
     with in_words():
         authority = Pki(folder)
         authority.init(names)
-        for service in ("sqal-ingest", "sqal-serve"):
+        for service in ("sqal-ingest", "sqal-serve", "sqal-reader"):
             authority.issue(service, "services")
     click.echo(f"{folder} holds the authority: keep devices.key and services.key away from everybody")
 

@@ -15,8 +15,8 @@ from contract.messages import DesiredConfiguration
 from messaging import Client, Subscription
 from quality.recipe import DEFAULT_RECIPE, Recipe
 from sqal.commands.recipe import recipe as recipe_command
-from tests.api.test_access import Closed, closed  # noqa: F401  # a fixture
 from tests.kit.fix_broker import OwnBroker
+from tests.kit.fix_closed import Closed
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import rows
 from tests.kit.fix_messaging import DEADLINE_S, rng
@@ -27,7 +27,7 @@ STRICT: dict[str, Any] = {"name": "foie-gras", "tof": {"volume_min_mm3": 450000.
 }
 
 
-async def test_a_recipe_is_numbered_kept_and_compared(closed: Closed) -> None:  # noqa: F811
+async def test_a_recipe_is_numbered_kept_and_compared(closed: Closed) -> None:
     made = await closed.ask("operator", "POST", "/api/sqal/recipes", json={"values": STRICT, "comment": "larger"})
     assert made.status_code == 201, made.text
     assert made.json()["label"] == "foie-gras@2"
@@ -59,7 +59,7 @@ async def test_a_recipe_is_numbered_kept_and_compared(closed: Closed) -> None:  
     ],
 )
 async def test_a_recipe_that_cannot_be_is_refused_by_its_field(
-    closed: Closed,  # noqa: F811
+    closed: Closed,
     values: dict[str, Any],
     path: str,
 ) -> None:
@@ -68,7 +68,7 @@ async def test_a_recipe_that_cannot_be_is_refused_by_its_field(
     assert answer.json()["errors"][0]["path"] == path, answer.text
 
 
-async def test_activating_is_for_admins_on_record_and_stays_within_sites(closed: Closed, store: Database) -> None:  # noqa: F811
+async def test_activating_is_for_admins_on_record_and_stays_within_sites(closed: Closed, store: Database) -> None:
     await closed.ask("operator", "POST", "/api/sqal/recipes", json={"values": STRICT})
     url = "/api/sqal/recipes/foie-gras/2/activate"
     assert (await closed.ask("operator", "POST", url, json={"reason": "r"})).status_code == 403
@@ -93,7 +93,7 @@ async def test_activating_is_for_admins_on_record_and_stays_within_sites(closed:
     assert done_by == [("token:admin",)]
 
 
-async def test_a_stored_version_cannot_be_changed(closed: Closed, store: Database) -> None:  # noqa: F811
+async def test_a_stored_version_cannot_be_changed(closed: Closed, store: Database) -> None:
     await closed.ask("operator", "POST", "/api/sqal/recipes", json={"values": STRICT})
     for statement in ("UPDATE sqal_recipes SET comment = 'x'", "DELETE FROM sqal_recipes", "TRUNCATE sqal_recipes"):
         with psycopg.connect(store.dsn) as connection, pytest.raises(psycopg.errors.RaiseException, match="only ever"):

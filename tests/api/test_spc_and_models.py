@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from quality.spc import capability, individuals_chart
 from sqal.commands.gage import gage as gage_command
 from sqal.commands.model import model as model_command
-from tests.api.test_access import Closed, closed  # noqa: F401  # a fixture
+from tests.kit.fix_closed import Closed
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import rows
 from tests.kit.fix_serve import Served
@@ -133,7 +133,7 @@ async def test_a_gage_study_by_api_and_command(served: Served, store: Database, 
     assert "good" in done.output
 
 
-async def test_models_are_registered_and_one_of_a_kind_is_in_use(closed: Closed, store: Database) -> None:  # noqa: F811
+async def test_models_are_registered_and_one_of_a_kind_is_in_use(closed: Closed, store: Database) -> None:
     wanted = {"model_name": "grades", "model_type": "grade", "version": "1", "file_sha256": "a" * 64, "accuracy": 0.91}
     assert (await closed.ask("viewer", "POST", "/api/sqal/models", json=wanted)).status_code == 403
     assert (await closed.ask("at LL", "POST", "/api/sqal/models", json=wanted)).status_code == 403
@@ -195,7 +195,7 @@ def test_the_command_takes_the_hash_from_the_file(store: Database, tmp_path: Pat
     assert (again.exit_code, "retired" in again.output) == (1, True)
 
 
-async def test_reference_pieces_are_for_admins_of_their_site(closed: Closed) -> None:  # noqa: F811
+async def test_reference_pieces_are_for_admins_of_their_site(closed: Closed) -> None:
     body = {
         "reference_id": "REF-8",
         "figures": {"volume_mm3": {"value": 5e5, "tolerance": 1e4}},

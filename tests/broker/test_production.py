@@ -47,6 +47,20 @@ def test_a_device_hears_what_is_for_it_only(device: Peer, secure_broker: SecureB
     service.client.disconnect()
 
 
+def test_a_reader_hears_verdicts_and_alarms_and_says_nothing(device: Peer, secure_broker: SecureBroker) -> None:
+    reader = secure_broker.client("sqal-reader", client_id="node-red", door="services")
+    assert reader.connect() == "Success"
+    for topic in ("sqal/v1/#", "sqal/v1/LL/+/+/result"):
+        reader.subscribe(topic)
+    for kind in ("sample", "health", "result"):
+        device.publish(f"{OWN}/{kind}", kind.encode())
+    reader.until(lambda: reader.received)
+    assert {message.topic for message in reader.received} == {f"{OWN}/result"}
+    for topic in (f"{OWN}/result", f"{OWN}/cmd/1/identify", "sqal/v1/LL/_alarm/1"):
+        assert reader.publish(topic) == NOT_AUTHORIZED, topic
+    reader.client.disconnect()
+
+
 def test_a_foreign_client_id_takes_no_session(device: Peer, secure_broker: SecureBroker) -> None:
     thief = secure_broker.client("ESP32_LS_01", client_id="ESP32_LL_01")
     assert thief.connect() == "Success"  # as ESP32_LS_01: the broker goes by the certificate

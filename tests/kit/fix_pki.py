@@ -22,7 +22,7 @@ from sqal.resources import resource_path
 from tests.kit.ports import free_port
 
 PLACES = [Place("ESP32_LL_01", "LL", "line1"), Place("ESP32_LS_01", "LS", "line1")]
-SERVICES = ("sqal-ingest", "sqal-serve", "sqal-ledger", "sqal-witness")
+SERVICES = ("sqal-ingest", "sqal-serve", "sqal-ledger", "sqal-reader", "sqal-witness")
 
 
 @dataclass

@@ -68,11 +68,12 @@ async def new_server(tmp_path: Path) -> AsyncIterator[Serve]:
             static_dir: Path | None = None,
             itm_column: str = "itm_moyen",
             demo: bool = True,
+            rate_max_hz: float = 0,
         ) -> Served:
             settings = Settings(
                 database=DatabaseSettings(url=dsn, pool_min=1, pool_max=4, itm_column=itm_column),
                 broker=BrokerSettings(port=broker_port),
-                api=ApiSettings(port=free_port(), demo=demo),
+                api=ApiSettings(port=free_port(), demo=demo, rate_max_hz=rate_max_hz),
             )
             queries = Queries(resource_path("sql") / "queries")
             relay = Relay(Hub(), SystemClock())
