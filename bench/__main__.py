@@ -11,7 +11,7 @@ import structlog
 
 from bench.figures import Figure, as_json, as_table
 
-NAMES = ("accuracy", "line", "sensors", "ingest", "relay", "api", "edge", "edge_start", "ledger")
+NAMES = ("accuracy", "line", "sensors", "ingest", "relay", "api", "edge", "edge_start", "ledger", "queries")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Measured figures
 
@@ -23,7 +23,7 @@ carry over, absolute speeds do not. A target that is missed says so.
 def main() -> int:
     """Run one bench or all of them."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", choices=[*NAMES, "all"])
+    parser.add_argument("name", choices=[*NAMES, *LARGE, "all"])
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: to see that it runs, not to quote")
@@ -47,7 +47,7 @@ def page(old: str, found: dict[str, list[Figure]]) -> str:
     where = f"{platform.system()} {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}"
     for name, figures in found.items():
         kept[name] = f"{name}\n\n`python -m bench {name}` on {where}\n\n{as_table(figures)}\n"
-    return "\n## ".join([HEAD, *(kept[name].rstrip("\n") + "\n" for name in NAMES if name in kept)])
+    return "\n## ".join([HEAD, *(kept[name].rstrip("\n") + "\n" for name in (*NAMES, *LARGE) if name in kept)])
 
 
 if __name__ == "__main__":

@@ -17,8 +17,11 @@ HEAD = """\
 # What is not granted here is denied.
 
 user sqal-ingest
-topic readwrite {root}/#
-
+{heard}
+{answered}
+topic readwrite {root}/+/_alarm/+
+topic readwrite {root}/_host/+/state
+{told}
 user sqal-serve
 topic read {root}/#
 topic write {root}/+/+/+/sample
@@ -39,11 +42,24 @@ topic read {root}/+/+/+/result
 topic read {root}/+/_alarm/+
 topic read {root}/_host/+/state
 """
+# What ingest and the raw worker beside it hear: facts, how devices are, and each other's answers.
+HEARD: tuple[TopicClass, ...] = ("sample", "event", "raw", "state", "health", "receipt", "error")
+ANSWERED: tuple[str, ...] = ("receipt", "error", "sample", "event", "cfg/desired")  # samples made of raw ones
 
 
-def acl_text(places: Iterable[Place]) -> str:
-    """The access list for the devices at `places`. Raises TopicError for a name that is no segment."""
-    return "\n".join([HEAD.format(root=ROOT, checkpoint=LEDGER_CHECKPOINT), *map(_of_device, places)])
+def acl_text(places: Iterable[Place], told: Iterable[str] = ()) -> str:
+    """The access list for the devices at `places`; `told` are the topics of channels that hear of alerts.
+
+    Raises TopicError for a name that is no segment.
+    """
+    head = HEAD.format(
+        root=ROOT,
+        checkpoint=LEDGER_CHECKPOINT,
+        heard="\n".join(f"topic read {ROOT}/+/+/+/{kind}" for kind in HEARD),
+        answered="\n".join(f"topic write {ROOT}/+/+/+/{kind}" for kind in ANSWERED),
+        told="".join(f"topic write {topic}\n" for topic in sorted(set(told))),
+    )
+    return "\n".join([head, *map(_of_device, places)])
 
 
 def _of_device(place: Place) -> str:

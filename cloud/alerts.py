@@ -217,7 +217,10 @@ def _opened(seen: Observation, occurrence: Occurrence, alarm_id: uuid.UUID, *, i
 
 
 def _again(alert: OpenAlert, seen: Observation, occurrence: Occurrence, *, is_notified: bool) -> OpenAlert:
-    """The violation is there once more: count it; what had returned rings again, what is shelved stays silent."""
+    """The violation is there once more: count it; what had returned rings again, what is shelved stays silent.
+
+    An alert is as grave as its gravest occurrence until it is cleared: a later, lighter one does not play it down.
+    """
     alert = replace(alert, good_streak=0)
     if alert.state == "returned_unacknowledged":
         alert = replace(alert, state="unacknowledged")
@@ -225,7 +228,7 @@ def _again(alert: OpenAlert, seen: Observation, occurrence: Occurrence, *, is_no
         alert = unshelve(alert)
     return replace(
         alert,
-        severity=occurrence.severity,
+        severity=max(alert.severity, occurrence.severity, key=SEVERITIES.index),
         occurrences=alert.occurrences + 1,
         is_notified=is_notified,
         last_at=max(alert.last_at, seen.at),

@@ -6,7 +6,7 @@ database itself will not have is found by halving the batch, so that it costs no
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import psycopg
 from cloud.alerts import RECORD_ONLY_AGE_S, Observation
 from cloud.judge import EventFact, Fact, Refusal, SampleFact, Verdict
 from cloud.ledger_queue import queue_samples
+from cloud.recipes_in_use import RecipesInUse
 from cloud.rules import WATCHED_EVENTS, is_good, observation_of_event, observation_of_sample
 from cloud.store.alerts import apply_observations, devices_with_open_alerts
 from cloud.store.facts import Written, write_facts
@@ -63,6 +64,7 @@ class Rules:
     language: Language
     now: Callable[[], datetime]
     new_id: Callable[[], uuid.UUID]
+    recipes: RecipesInUse = field(default_factory=RecipesInUse)
 
 
 async def commit(connection: Connection, rules: Rules, messages: Sequence[Message]) -> list[Settled]:
@@ -114,7 +116,7 @@ async def _alert(connection: Connection, rules: Rules, facts: Sequence[Fact], wr
     """Let the new facts, and only they, move the alerts."""
     accepted = [n for n, outcome in enumerate(written.outcomes) if outcome == "accepted"]
     watched = await devices_with_open_alerts(connection, rules.queries, {_device_of(facts[n]) for n in accepted})
-    watched |= {_device_of(facts[n]) for n in accepted if not _is_harmless(facts[n])}
+    watched |= {_device_of(facts[n]) for n in accepted if not _is_harmless(facts[n], rules.recipes)}
     if not watched:
         return
     oldest = rules.now() - timedelta(seconds=RECORD_ONLY_AGE_S)
@@ -125,7 +127,9 @@ async def _alert(connection: Connection, rules: Rules, facts: Sequence[Fact], wr
         if _device_of(fact) not in watched:
             continue
         if isinstance(fact, SampleFact):
-            seen = observation_of_sample(fact, lot_id=written.lots.get(n), language=rules.language)
+            limits = rules.recipes.limits(fact.place.device_id, fact.place.site_code)
+            lot_id = written.lots.get(n)
+            seen = observation_of_sample(fact, lot_id=lot_id, language=rules.language, limits=limits)
         else:
             seen = observation_of_event(fact, language=rules.language)
         if seen is not None:
@@ -138,8 +142,10 @@ def _device_of(fact: Fact) -> str:
     return fact.sample.device_id if isinstance(fact, SampleFact) else fact.event.device_id
 
 
-def _is_harmless(fact: Fact) -> bool:
-    return is_good(fact.sample) if isinstance(fact, SampleFact) else fact.event.kind not in WATCHED_EVENTS
+def _is_harmless(fact: Fact, recipes: RecipesInUse) -> bool:
+    if isinstance(fact, SampleFact):
+        return is_good(fact.sample, recipes.limits(fact.place.device_id, fact.place.site_code))
+    return fact.event.kind not in WATCHED_EVENTS
 
 
 def _conflict(fact: Fact) -> Refusal:

@@ -38,7 +38,7 @@ from cloud.settings import Settings
 from cloud.store import outbox
 from cloud.store.queries import Queries
 from cloud.store.samples import Place
-from cloud.store.session import Connection, read_registry
+from cloud.store.session import Connection, read_registry, select_recipes_in_use
 from cloud.watch import WATCH_S, watch_studies
 from contract import TopicError
 from messaging import Delivery, SessionTakenOverError, StateChange, SubscribeRefusedError
@@ -155,7 +155,7 @@ class Ingester:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then commit what is in hand and say goodbye."""
-        self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
+        await self._use(self._look_up)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._outbound)
             await stack.enter_async_context(self._inbound)
@@ -253,7 +253,7 @@ class Ingester:
         loop = asyncio.get_running_loop()
         trim_at = watch_at = loop.time()
         while True:
-            self._registry = await self._use(lambda connection: read_registry(connection, self._rules.queries))
+            await self._use(self._look_up)
             if loop.time() >= watch_at:
                 watch_at = loop.time() + WATCH_S
                 await self._use(lambda connection: watch_studies(connection, self._rules, limits.sites))
@@ -271,6 +271,12 @@ class Ingester:
                 if trimmed:
                     log.warning("dead letters beyond their bounds forgotten", count=trimmed)
             await asyncio.sleep(REFRESH_S)
+
+    async def _look_up(self, connection: Connection) -> None:
+        """Read anew which devices there are and by which recipes they are judged."""
+        self._registry = await read_registry(connection, self._rules.queries)
+        for sentence in self._rules.recipes.put(await select_recipes_in_use(connection, self._rules.queries)):
+            log.warning("alerts keep the limits of the default recipe", why=sentence)
 
     async def _use(self, work: Work[Result]) -> Result:
         return await self._database.use(work, self)

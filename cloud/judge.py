@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from cloud.store.samples import Place, rounded
+from cloud.quick import read_sample
+from cloud.store.samples import Matrices, Place, rounded
 from cloud.studies import read_report
 from contract import ContractError, NewerSchemaError, Sample, TopicError, decode, peek
 from contract.bounds import MESSAGE_BYTES_MAX, SEQ_MAX
@@ -44,12 +45,16 @@ HELD = frozenset({"unknown_device", "wrong_site", "newer_schema", "rate_limited"
 
 
 class SampleFact(NamedTuple):
-    """A sample to store, with the flags that the sender and we gave it."""
+    """A sample to store, with the flags that the sender and we gave it.
+
+    matrices: in the database's form; `sample.vl53l8ch.raw` may hold them as text only (see cloud.quick).
+    """
 
     address: DeviceTopic
     place: Place
     sample: Sample
     flags: list[str]
+    matrices: Matrices | None = None
 
 
 class EventFact(NamedTuple):
@@ -93,19 +98,23 @@ def judge(topic: str, payload: bytes, *, registry: Mapping[str, Place], now: dat
     if address.site != place.site_code:
         detail = f"device {address.device!r} stands at site {place.site_code!r}, not {address.site!r}"
         return _refuse("wrong_site", "topic", detail, address, payload)
-    message = _read(payload, address)
-    if isinstance(message, Refusal):
-        return message
-    return _agree(message, place, address, now + timedelta(seconds=future_s_max)) or _fact(message, place, address)
+    found = _read(payload, address)
+    if isinstance(found, Refusal):
+        return found
+    latest = now + timedelta(seconds=future_s_max)
+    if isinstance(found, Event):
+        return _agree(found, place, address, latest) or EventFact(address, place, found)
+    sample, matrices = found
+    return _agree(sample, place, address, latest) or _fact(sample, matrices, place, address)
 
 
-def _read(payload: bytes, address: DeviceTopic) -> Sample | Event | Refusal:
+def _read(payload: bytes, address: DeviceTopic) -> tuple[Sample, Matrices] | Event | Refusal:
     if len(payload) > MESSAGE_BYTES_MAX:
         detail = f"{len(payload)} bytes, at most {MESSAGE_BYTES_MAX} are accepted"
         return _refuse("oversized", "$", detail, address, payload)
     try:
         if address.kind == "sample":
-            return decode(Sample, payload)
+            return read_sample(payload)
         return _reported(decode(Event, payload))
     except NewerSchemaError as error:
         return _refuse("newer_schema", error.path, error.reason, address, payload)
@@ -135,13 +144,11 @@ def _agree(message: Sample | Event, place: Place, address: DeviceTopic, latest: 
     return None
 
 
-def _fact(message: Sample | Event, place: Place, address: DeviceTopic) -> Fact:
-    if isinstance(message, Event):
-        return EventFact(address, place, message)
-    flags = message.quality_flags
-    if fusion_differs(message):
+def _fact(sample: Sample, matrices: Matrices, place: Place, address: DeviceTopic) -> SampleFact:
+    flags = sample.quality_flags
+    if fusion_differs(sample):
         flags = [*flags, "fusion_differs"]
-    return SampleFact(address, place, rounded(message), flags)
+    return SampleFact(address, place, rounded(sample), flags, matrices)
 
 
 def fusion_differs(sample: Sample) -> bool:

@@ -32,12 +32,13 @@ from cloud.publish import JSON, Publisher
 from cloud.raw_analysis import Analyst, DeviceCalibrations, Moment
 from cloud.raw_pairing import Pairing
 from cloud.raw_reading import incomplete, raw_topic, read, refusal
+from cloud.recipes_in_use import RecipesInUse
 from cloud.settings import Settings
 from cloud.store import raw as store
 from cloud.store.outbox import put_dead_letter
 from cloud.store.queries import Queries
 from cloud.store.samples import Place
-from cloud.store.session import read_registry
+from cloud.store.session import read_registry, select_recipes_in_use
 from contract.codec import decode, encode
 from contract.errors import ContractError, TopicError
 from contract.messages import ErrorNotice, Event, Raw, Receipt
@@ -47,7 +48,6 @@ from contract.topics import DeviceTopic, TopicClass, device_topic, parse, subscr
 from messaging import Client, Delivery, MessagingError, SessionTakenOverError, StateChange, SubscribeRefusedError
 from messaging.values import Subscription
 from quality.errors import QualityError
-from quality.recipe import DEFAULT_RECIPE, Recipe
 
 log = structlog.get_logger("raw")
 
@@ -148,7 +148,7 @@ class RawWorker:
         self._analyst = Analyst(f"sqal-raw {version('sqal')}")
         self._registry: Mapping[str, Place] = {}
         self._calibrations: Mapping[str, DeviceCalibrations | str] = {}
-        self._recipes: Mapping[str, Recipe] = {}
+        self._recipes = RecipesInUse()
         self._in_hand: dict[store.Number, Job] = {}
         self._tasks: asyncio.TaskGroup
         self._delivering: set[asyncio.Task[None]] = set()
@@ -231,10 +231,13 @@ class RawWorker:
                 continue
             moment = await self._moment(job)
             found = self._calibrations.get(job.raw.device_id, "it has none: run `sqal cloud calibrate`")
+            recipe = self._recipes.of(job.place.device_id, job.place.site_code)
             if isinstance(found, str):
                 await self._give_up(job, refusal("no_calibration", None, found, job.topic, job.number[1:]))
                 continue
-            recipe = self._recipes.get(job.raw.device_id, DEFAULT_RECIPE)
+            if isinstance(recipe, str):
+                await self._give_up(job, refusal("not_computable", "recipe", recipe, job.topic, job.number[1:]))
+                continue
             try:
                 message = await asyncio.to_thread(self._analyst.analyse, job.raw, job.place, found, recipe, moment)
             except QualityError as error:
@@ -356,7 +359,7 @@ class RawWorker:
     async def _refresh(self) -> None:
         self._registry = await self._database.use(lambda c: read_registry(c, self._queries), self)
         self._calibrations = await self._database.use(lambda c: store.read_calibrations(c, self._queries), self)
-        self._recipes = await self._database.use(lambda c: store.read_recipes(c, self._queries), self)
+        self._recipes.put(await self._database.use(lambda c: select_recipes_in_use(c, self._queries), self))
 
     def on_database(self, *, there: bool) -> None:
         """Come back to the broker once the database is there again."""

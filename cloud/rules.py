@@ -11,8 +11,6 @@ from quality.alerts import violations
 from quality.recipe import AlertLimits
 from quality.texts import SENSOR_CODES, UNGRADED_CODES, Language, text
 
-LIMITS = AlertLimits()
-
 # What happens at a device and wants a person: the kind of event, the words. The severity is for senders that name none.
 EVENT_ALERTS: dict[str, tuple[Severity, str, str]] = {
     "ungraded": ("critical", "Produit non classé : {reason}", "Product not graded: {reason}"),
@@ -23,26 +21,28 @@ ENDS = {"sensor_recovered": frozenset({"sensor_fault"})}  # kinds of event that 
 WATCHED_EVENTS = frozenset({*EVENT_ALERTS, *ENDS, *REPORTS})
 
 
-def is_good(sample: Sample) -> bool:
+def is_good(sample: Sample, limits: AlertLimits) -> bool:
     """Tell, at the price of four comparisons, whether a sample breaks none of the rules."""
     analysis = sample.as7341.analysis
     return (
-        sample.fusion.final_score >= LIMITS.score_low
+        sample.fusion.final_score >= limits.score_low
         and sample.fusion.final_grade != "REJECT"
-        and analysis.oxidation_index <= LIMITS.oxidation_high
-        and analysis.freshness_index >= LIMITS.freshness_low
+        and analysis.oxidation_index <= limits.oxidation_high
+        and analysis.freshness_index >= limits.freshness_low
     )
 
 
-def observation_of_sample(fact: SampleFact, *, lot_id: int | None, language: Language) -> Observation:
-    """Apply the five rules to a sample; `lot_id` as stored."""
+def observation_of_sample(
+    fact: SampleFact, *, lot_id: int | None, language: Language, limits: AlertLimits
+) -> Observation:
+    """Apply the five rules to a sample; `lot_id` as stored, `limits` of the recipe in use."""
     sample = fact.sample
     found = violations(
         final_score=sample.fusion.final_score,
         final_grade=sample.fusion.final_grade,
         oxidation_index=sample.as7341.analysis.oxidation_index,
         freshness_index=sample.as7341.analysis.freshness_index,
-        limits=LIMITS,
+        limits=limits,
     )
     return Observation(
         device_id=sample.device_id,

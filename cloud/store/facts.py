@@ -53,7 +53,7 @@ async def _write_samples(
         async with cursor.copy(queries["copy_stage_samples"]) as copy:
             copy.set_types(TYPES)
             for n, fact in samples:
-                await copy.write_row(sample_row(n, fact.sample, fact.place, fact.flags))
+                await copy.write_row(sample_row(n, fact.sample, fact.place, fact.flags, fact.matrices))
         for n in await _refuse_renumbered(connection, queries, samples):
             outcomes[n] = "rejected"
         await _refuse_repeated(connection, queries, samples, outcomes)

@@ -19,6 +19,7 @@ from cloud.store.queries import Queries
 
 SAMPLES_KEPT = timedelta(days=90)  # the customer's retention
 ALERTS_KEPT = timedelta(days=180)
+NOTIFICATIONS_KEPT = timedelta(days=180)  # as long as the alerts they told of
 STEP = timedelta(days=1)  # deleted in one transaction: some 260,000 rows of three devices at 1/s
 REFRESH_MARGIN = timedelta(days=2)  # from the edge of retention: a bucket without its samples would be computed empty
 CHECKED = timedelta(days=7)
@@ -35,6 +36,7 @@ class Maintained:
     life_cycles_deleted: int = 0
     dead_letters_deleted: int = 0
     aggregates_refreshed: int = 0
+    notifications_deleted: int = 0
 
 
 def maintain(
@@ -45,18 +47,20 @@ def maintain(
         bounds = {"age_s": dead_letter_days * 86_400, "bytes_max": dead_letter_bytes}
         letters = _value(connection, queries, "trim_dead_letters", bounds)
         cycles = _touched(connection, queries, "maintain_delete_cleared", {"before": now - ALERTS_KEPT})
+        told = _touched(connection, queries, "maintain_delete_notifications", {"before": now - NOTIFICATIONS_KEPT})
         if _value(connection, queries, "maintain_has_timescale"):
             return Maintained(
                 life_cycles_deleted=cycles,
                 dead_letters_deleted=letters,
                 aggregates_refreshed=_refresh(connection, queries, now),
+                notifications_deleted=told,
             )
         samples = _retain(connection, queries, now - SAMPLES_KEPT)
         alerts = _touched(connection, queries, "maintain_delete_alerts", {"before": now - ALERTS_KEPT})
         if samples or alerts:
             connection.execute("VACUUM (ANALYZE) sqal_sensor_samples")
             connection.execute("VACUUM (ANALYZE) sqal_alerts")
-        return Maintained(samples, alerts, cycles, letters, 0)
+        return Maintained(samples, alerts, cycles, letters, 0, told)
 
 
 def check(dsn: str, queries: Queries, folder: Path, *, now: datetime, timescale: Timescale = "auto") -> list[str]:

@@ -7,10 +7,8 @@ from datetime import datetime
 import msgspec
 
 from cloud.raw_analysis import DeviceCalibrations
-from cloud.recipes import read_recipe
 from cloud.store.queries import Queries
 from cloud.store.session import Connection
-from quality.recipe import Recipe
 
 Number = tuple[str, uuid.UUID, int]  # device, boot, seq
 
@@ -25,12 +23,6 @@ async def read_calibrations(connection: Connection, queries: Queries) -> Mapping
         except ValueError as error:  # msgspec's and quality's both are
             found[device_id] = f"its stored calibration cannot be used: {error}"
     return found
-
-
-async def read_recipes(connection: Connection, queries: Queries) -> Mapping[str, Recipe]:
-    """The recipe in use by device; devices for which none was activated use the default one."""
-    cursor = await connection.execute(queries["select_raw_recipes"])
-    return {device_id: read_recipe(values) for device_id, values in await cursor.fetchall()}
 
 
 async def put_calibration(

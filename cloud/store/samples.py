@@ -119,6 +119,8 @@ TYPES = [column.type for column in COLUMNS]
 
 Row = tuple[Any, ...]
 Matrix = list[list[int | None]]
+# Distance, reflectance, amplitude, status, ambient and sigma, each as a binary `smallint[]`; None: not sent.
+Matrices = tuple[bytes | None, ...]
 
 _scalars = attrgetter(*(column.path for column in SCALARS if column.path is not None))
 CHANNELS = (
@@ -133,9 +135,10 @@ _json = msgspec.json.Encoder()
 
 # PostgreSQL's binary array: dimensions, has-nulls, element type, then (length, lower bound) for each dimension, then
 # every element with its length before it; -1 is null.
-_MATRIX_HEAD = struct.pack(">iiIiiii", 2, 1, INT2_OID, 8, 1, 8, 1)
+MATRIX_HEAD = struct.pack(">iiIiiii", 2, 1, INT2_OID, 8, 1, 8, 1)
 _CELL_MAX = max(DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, STATUS_MAX, SIGMA_MAX)
-_CELLS: dict[int | None, bytes] = {value: struct.pack(">ih", 2, value) for value in range(_CELL_MAX + 1)}
+CELL = struct.Struct(">ih")  # length and value
+_CELLS: dict[int | None, bytes] = {value: CELL.pack(2, value) for value in range(_CELL_MAX + 1)}
 _CELLS[None] = struct.pack(">i", -1)
 _cell = _CELLS.__getitem__
 
@@ -158,7 +161,7 @@ class _Array:
         return (int.from_bytes(self._pack(*elements)) | self._frame).to_bytes(self._size)
 
 
-_FULL_MATRIX = _Array(_MATRIX_HEAD, "h", 64)
+_FULL_MATRIX = _Array(MATRIX_HEAD, "h", 64)
 _CHANNELS = _Array(struct.pack(">iiIii", 1, 0, INT4_OID, 10, 1), "i", 10)
 _HALVES = _Array(struct.pack(">iiIii", 1, 0, INT4_OID, 2, 1), "i", 2)
 _NO_TEXTS = struct.pack(">iiI", 0, 0, TEXT_OID)
@@ -173,10 +176,13 @@ class Place:
     line: str
 
 
-def sample_row(n: int, sample: Sample, place: Place, flags: list[str]) -> Row:
-    """Return the row of a sample as COPY takes it; `n` is its place in the batch, `flags` all its quality flags."""
-    tof, more = sample.vl53l8ch.raw, details(sample)
-    clock, calibration = sample.clock, sample.calibration
+def sample_row(n: int, sample: Sample, place: Place, flags: list[str], matrices: Matrices | None = None) -> Row:
+    """Return the row of a sample as COPY takes it; `n` is its place in the batch, `flags` all its quality flags.
+
+    matrices: those of the sample, where they are encoded already.
+    """
+    more, clock, calibration = details(sample), sample.clock, sample.calibration
+    distance, reflectance, amplitude, status, ambient, sigma = matrices or matrices_of(sample)
     return (
         n,
         *_scalars(sample),
@@ -186,17 +192,17 @@ def sample_row(n: int, sample: Sample, place: Place, flags: list[str]) -> Row:
         None if clock is None else clock.error_ms,
         None if calibration is None else calibration.tof,
         None if calibration is None else calibration.spectral,
-        matrix(tof.distance_matrix),
-        matrix(tof.reflectance_matrix),
-        matrix(tof.amplitude_matrix),
-        matrix(tof.status_matrix) if tof.status_matrix else None,
-        matrix(tof.ambient_matrix) if tof.ambient_matrix else None,
+        distance,
+        reflectance,
+        amplitude,
+        status,
+        ambient,
         channels(_channels(sample.as7341.raw)),
         jsonb(sample.reasons) if sample.reasons else None,
         texts(flags) if flags else _NO_TEXTS,
         None if sample.meta is None else jsonb(sample.meta),
         None if sample.cnh is None else jsonb(sample.cnh),
-        matrix(tof.sigma_matrix) if tof.sigma_matrix else None,
+        sigma,
         halves(sample.as7341.raw.clear_halves),
         None if more is None else jsonb(more),
     )
@@ -217,12 +223,31 @@ def halves(counts: list[int] | None) -> bytes | None:
     return None if counts is None else _HALVES.encode(counts)
 
 
+def matrices_of(sample: Sample) -> Matrices:
+    """The matrices of a sample."""
+    tof = sample.vl53l8ch.raw
+    every = (
+        tof.distance_matrix,
+        tof.reflectance_matrix,
+        tof.amplitude_matrix,
+        tof.status_matrix,
+        tof.ambient_matrix,
+        tof.sigma_matrix,
+    )
+    return tuple(matrix(each) if each else None for each in every)
+
+
 def matrix(rows: Matrix) -> bytes:
     """Encode an 8 x 8 matrix of contract values as a binary `smallint[]`."""
     try:
         return _FULL_MATRIX.encode(chain.from_iterable(rows))
     except struct.error:  # a zone without target
-        return _MATRIX_HEAD + b"".join(map(_cell, chain.from_iterable(rows)))
+        return matrix_of_cells(chain.from_iterable(rows))
+
+
+def matrix_of_cells(cells: Iterable[int | None]) -> bytes:
+    """Encode 64 contract values, None among them, row by row."""
+    return MATRIX_HEAD + b"".join(map(_cell, cells))
 
 
 def channels(counts: tuple[int, ...]) -> bytes:

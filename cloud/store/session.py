@@ -13,6 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.rows import TupleRow, tuple_row
 
+from cloud.recipes_in_use import Activation
 from cloud.store.queries import Queries
 from cloud.store.samples import Place
 
@@ -88,3 +89,9 @@ async def close_quietly(connection: Connection) -> None:
     """Close; a server that does not answer is not waited for."""
     async with asyncio.timeout(CLOSE_S):
         await connection.close()
+
+
+async def select_recipes_in_use(connection: Connection, queries: Queries) -> list[Activation]:
+    """What was activated last for each scope."""
+    cursor = await connection.execute(queries["select_recipes_in_use"])
+    return [Activation(*row) for row in await cursor.fetchall()]

@@ -72,6 +72,8 @@ def put(
         values = {"kind": kind, "target": target, "min_severity": min_severity}
         chosen[1].put(name, **values, sites=list(sites) or None, is_active=not off)
     click.echo(f"{name} hears of alerts from {min_severity} on; try it with `sqal channel test {name}`")
+    if kind == "mqtt":
+        click.echo("a broker with an access list learns the topic by `sqal pki acl`", err=True)
 
 
 @channel.command("remove")

@@ -10,7 +10,7 @@ import psycopg
 from cloud.settings import load_settings
 from cloud.store.queries import Queries
 from contract.topics import device_topic
-from sqal.commands.pki import ACL, FOLDER, PID, SETTINGS, in_words, registry, write_acl
+from sqal.commands.pki import ACL, FOLDER, PID, SETTINGS, alert_topics, in_words, registry, write_acl
 from sqal.pki import Issued, Pki, PkiError
 from sqal.resources import resource_path
 
@@ -79,7 +79,7 @@ def add(
         topics = {kind: device_topic(site, line, name, kind) for kind in ("sample", "raw")}  # a bad name ends here
         issued = register(database, Pki(folder), name=name, site=site, line=line, label=label)
         if acl_file is not None:
-            write_acl(acl_file, registry(database))
+            write_acl(acl_file, registry(database), alert_topics(database))
         if broker_pid is not None:
             os.kill(broker_pid, signal.SIGHUP)
     about = {"device": name, "site": site, "line": line, "host": host, "port": port}

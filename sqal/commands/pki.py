@@ -14,6 +14,7 @@ import psycopg
 from cloud.acl import acl_text
 from cloud.broker import tls_context
 from cloud.settings import BrokerSettings, SettingsError, load_settings
+from cloud.store.channels import Channels
 from cloud.store.queries import Queries
 from cloud.store.samples import Place
 from contract.errors import ContractError
@@ -108,9 +109,8 @@ def revoke(name: str, folder: Path, file: Path | None, acl_file: Path | None, br
         if acl_file is not None:
             revoked = {entry["name"] for entry in Pki(folder).list() if entry["revoked_at"]}
             good = {entry["name"] for entry in Pki(folder).list() if not entry["revoked_at"]}
-            write_acl(
-                acl_file, [each for each in registry(settings.database.url) if each.device_id not in revoked - good]
-            )
+            places = [each for each in registry(settings.database.url) if each.device_id not in revoked - good]
+            write_acl(acl_file, places, alert_topics(settings.database.url))
         if broker_pid is not None:
             os.kill(broker_pid, signal.SIGHUP)
             asyncio.run(put_out(name, settings.broker, random.Random()))  # noqa: S311  # jitter
@@ -124,10 +124,11 @@ def revoke(name: str, folder: Path, file: Path | None, acl_file: Path | None, br
 @click.argument("acl_file", type=click.Path(path_type=Path, dir_okay=False))
 @PID
 def acl(file: Path | None, acl_file: Path, broker_pid: int | None) -> None:
-    """Write the broker's access list from the device registry."""
+    """Write the broker's access list from the device registry and the MQTT channels of alerts."""
     with in_words():
-        places = registry(load_settings(file, os.environ).database.url)
-        write_acl(acl_file, places)
+        database = load_settings(file, os.environ).database.url
+        places = registry(database)
+        write_acl(acl_file, places, alert_topics(database))
         if broker_pid is not None:
             os.kill(broker_pid, signal.SIGHUP)
     click.echo(f"{acl_file}: {len(places)} devices")
@@ -159,10 +160,16 @@ def registry(dsn: str) -> list[Place]:
     return [Place(device_id=device, site_code=site, line=line) for device, site, line in rows]
 
 
-def write_acl(file: Path, places: list[Place]) -> None:
+def alert_topics(dsn: str) -> list[str]:
+    """The topics on which channels hear of alerts. Raises psycopg.Error."""
+    found = Channels(dsn, Queries(resource_path("sql") / "queries")).all()
+    return [each["target"] for each in found if each["kind"] == "mqtt"]
+
+
+def write_acl(file: Path, places: list[Place], told: list[str]) -> None:
     """Write the access list whole or not at all. Raises OSError, TopicError."""
     draft = file.with_name(file.name + ".new")
-    draft.write_text(acl_text(places), encoding="utf-8")
+    draft.write_text(acl_text(places, told), encoding="utf-8")
     draft.chmod(0o640)
     draft.replace(file)
 

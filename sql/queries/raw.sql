@@ -30,15 +30,3 @@ WHERE EXISTS (SELECT FROM sqal_sensor_samples AS s
         WHERE s.device_id = asked.device_id AND s.boot_id = asked.boot_id AND s.seq = asked.seq)
     OR EXISTS (SELECT FROM sqal_events AS e
         WHERE e.device_id = asked.device_id AND e.boot_id = asked.boot_id AND e.seq = asked.seq);
-
--- name: select_raw_recipes
--- The recipe in use on every calibrated device for which one was activated.
-SELECT d.device_id, r.recipe_values FROM sqal_devices AS d
-JOIN LATERAL (
-    SELECT name, version FROM sqal_recipe_activations
-    WHERE (device_id IS NULL OR device_id = d.device_id) AND (site_code IS NULL OR site_code = d.site_code)
-    ORDER BY activation_id DESC
-    LIMIT 1
-) AS a ON TRUE
-JOIN sqal_recipes AS r ON r.name = a.name AND r.version = a.version
-WHERE EXISTS (SELECT FROM sqal_raw_calibrations AS c WHERE c.device_id = d.device_id);

@@ -68,3 +68,12 @@ ON CONFLICT (device_id) DO UPDATE SET
     revision = GREATEST(t.revision + 1, EXCLUDED.revision), desired = t.desired || EXCLUDED.desired,
     desired_by = EXCLUDED.desired_by, desired_at = EXCLUDED.desired_at
 RETURNING revision, desired;
+
+-- name: select_recipes_in_use
+-- What was activated last for each scope (everywhere, a site, a device), with the values where they are stored.
+SELECT a.activation_id, a.site_code, a.device_id, a.name, a.version, r.recipe_values::TEXT
+FROM (
+    SELECT DISTINCT ON (site_code, device_id) activation_id, site_code, device_id, name, version
+    FROM sqal_recipe_activations ORDER BY site_code, device_id, activation_id DESC
+) AS a
+LEFT JOIN sqal_recipes AS r ON r.name = a.name AND r.version = a.version;

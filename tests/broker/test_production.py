@@ -13,7 +13,7 @@ from contract.topics import LEDGER_CHECKPOINT
 from sqal.commands.pki import put_out
 from sqal.pki import Pki, PkiError
 from tests.kit.fix_messaging import rng
-from tests.kit.fix_pki import PLACES, Peer, SecureBroker
+from tests.kit.fix_pki import ALERTS, PLACES, Peer, SecureBroker
 
 OWN = "sqal/v1/LL/line1/ESP32_LL_01"
 FOREIGN = "sqal/v1/LS/line1/ESP32_LS_01"
@@ -59,6 +59,26 @@ def test_a_reader_hears_verdicts_and_alarms_and_says_nothing(device: Peer, secur
     for topic in (f"{OWN}/result", f"{OWN}/cmd/1/identify", "sqal/v1/LL/_alarm/1"):
         assert reader.publish(topic) == NOT_AUTHORIZED, topic
     reader.client.disconnect()
+
+
+def test_ingest_hears_and_says_what_it_needs_and_no_more(device: Peer, secure_broker: SecureBroker) -> None:
+    """It hears facts, health, state and alarms; it answers, announces and tells channels; it commands nobody."""
+    ingest = secure_broker.client("sqal-ingest", door="services")
+    assert ingest.connect() == "Success"
+    alarm, done = "sqal/v1/LL/_alarm/0190", ("Success", "No matching subscribers")
+    ingest.subscribe("#")
+    said = (alarm, "sqal/v1/_host/main/state", ALERTS, f"{OWN}/receipt", f"{OWN}/error", f"{OWN}/cfg/desired")
+    for topic in said:
+        assert ingest.publish(topic) in done, topic
+    for topic in (f"{OWN}/cmd/1/identify", f"{OWN}/health", f"{OWN}/meta", "usine/autre", "$SYS/x"):
+        assert ingest.publish(topic) == NOT_AUTHORIZED, topic
+    heard = {f"{OWN}/{kind}" for kind in ("sample", "event", "raw", "health", "state")}
+    for topic in (*heard, f"{OWN}/meta", f"{OWN}/result"):
+        assert device.publish(topic) in done, topic
+    heard |= {alarm, "sqal/v1/_host/main/state", f"{OWN}/receipt", f"{OWN}/error"}
+    ingest.until(lambda: {message.topic for message in ingest.received} >= heard)
+    assert {message.topic for message in ingest.received} == heard
+    ingest.client.disconnect()
 
 
 def test_a_foreign_client_id_takes_no_session(device: Peer, secure_broker: SecureBroker) -> None:

@@ -223,3 +223,42 @@ async def test_a_second_worker_waits_for_the_first(store: Database, mosquitto: O
 
 def test_the_example_of_the_contract_is_a_raw_message(small: Small):
     assert isinstance(raw_of(small[2][0], DEVICE), Raw)
+
+
+async def test_an_unusable_recipe_refuses_with_its_reason_and_ends_nobody(
+    store: Database, mosquitto: OwnBroker, new_ingest: NewIngest, new_device: NewDevice, small: Small
+):
+    """The worker goes on: once another recipe is in use, what the device sends is graded."""
+    _, found, parts = small
+    settings = ingest_settings(store.dsn, mosquitto.port)
+    await calibrate(store.dsn, found)
+    activate(store.dsn, "broken", {**recipe_values(Recipe(name="broken")), "weight_tof": 7})
+    await new_ingest(settings)
+    device = await new_device(mosquitto.port)
+    async with working(settings) as worker:
+        await device.send(pack(parts[0], Kind.WHOLE), "raw")
+        await worker.until(lambda c: c.refused >= 1)
+        letters = rows(store.dsn, "SELECT reason, path, detail FROM sqal_dead_letters")
+        assert [(reason, path) for reason, path, _ in letters] == [("not_computable", "recipe")]
+        assert "broken@1 cannot be used: weight_tof" in letters[0][2]
+        activate(store.dsn, "whole", recipe_values(Recipe(name="whole")))
+        async with asyncio.timeout(DEADLINE_S):
+            while worker.counters.stored < 3:  # it looks at recipes every two seconds; a refused number stays refused
+                for part in parts[1:]:
+                    await device.send(pack(part, Kind.WHOLE), "raw")
+                await asyncio.sleep(0.5)
+    assert rows(store.dsn, "SELECT DISTINCT recipe FROM sqal_sensor_samples") == [("whole@1",)]
+
+
+def activate(dsn: str, name: str, values: dict[str, Any]) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "INSERT INTO sqal_recipes (name, version, recipe_values, created_by, created_at)"
+            " VALUES (%s, 1, %s, 'test', now())",
+            [name, Jsonb(values)],
+        )
+        connection.execute(
+            "INSERT INTO sqal_recipe_activations (name, version, site_code, reason, activated_by, activated_at)"
+            " VALUES (%s, 1, 'LL', 'test', 'test', now())",
+            [name],
+        )

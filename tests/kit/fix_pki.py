@@ -22,6 +22,7 @@ from sqal.resources import resource_path
 from tests.kit.ports import free_port
 
 PLACES = [Place("ESP32_LL_01", "LL", "line1"), Place("ESP32_LS_01", "LS", "line1")]
+ALERTS = "usine/alertes"  # a channel that hears of alerts
 SERVICES = ("sqal-ingest", "sqal-serve", "sqal-ledger", "sqal-reader", "sqal-witness")
 
 
@@ -111,7 +112,7 @@ def secure_broker(tmp_path: Path) -> Iterator[SecureBroker]:
     for service in SERVICES:
         pki.issue(service, "services")
     (tmp_path / "broker").mkdir()
-    (tmp_path / "broker" / "acl").write_text(acl_text(PLACES))
+    (tmp_path / "broker" / "acl").write_text(acl_text(PLACES, [ALERTS]))
     ports = {"devices": free_port(), "services": free_port()}
     text = resource_path("broker/mosquitto.conf").read_text()
     for there, here in (

@@ -59,6 +59,20 @@ def test_maintain_forgets_what_is_old_and_keeps_its_figures(store: Database) -> 
     assert command(store.dsn, "check").output == "all is well\n"
 
 
+def test_maintain_forgets_old_messages_to_channels_but_none_that_wait(store: Database) -> None:
+    run(
+        store.dsn,
+        "INSERT INTO sqal_channels (name, kind, target) VALUES ('mail', 'email', 'a@b.example')",
+        """INSERT INTO sqal_notifications (channel_id, site_code, payload, state, created_at)
+        SELECT c.channel_id, 'LL', '{}', s.state, now() - make_interval(days => s.days) FROM sqal_channels AS c,
+            (VALUES ('sent', 200), ('dead', 200), ('waiting', 200), ('sent', 100)) AS s (state, days)""",
+    )
+    done = command(store.dsn, "maintain")
+    assert "notifications deleted  2" in done.output
+    left = rows(store.dsn, "SELECT state FROM sqal_notifications ORDER BY state")
+    assert left == [("sent",), ("waiting",)]
+
+
 def test_check_finds_figures_that_do_not_fit_their_samples(store: Database) -> None:
     run(store.dsn, PUT, "UPDATE sqal_stats_hours SET sample_count = 2 WHERE bucket > now() - INTERVAL '3 days'")
     found = command(store.dsn, "check")

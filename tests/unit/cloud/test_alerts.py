@@ -72,6 +72,16 @@ def test_one_violation_rings_and_more_count_in_the_same_alert() -> None:
     assert (alert.first_at, alert.last_at) == (NOW, NOW + timedelta(seconds=2))
 
 
+def test_a_lighter_occurrence_does_not_play_a_graver_one_down() -> None:
+    device = Device()
+    lost = Occurrence("sensor_fault", "critical", "Défaut", {"reason": "silent"})
+    worn = Occurrence("sensor_fault", "warning", "Usure", {"reason": "slow"})
+    for at, each in enumerate((worn, lost, worn)):
+        device.sees(seen(each, at=at, keeps_the_rest=False))
+    (alert,) = device.open
+    assert (alert.severity, alert.message, alert.occurrences) == ("critical", "Usure", 3)
+
+
 def test_it_returns_only_after_several_good_samples_in_a_row() -> None:
     device = Device()
     device.sees(seen(LOW))
