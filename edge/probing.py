@@ -19,7 +19,7 @@ from drivers.life import ADVICE, Care, Kind, kind_of
 from drivers.probe import AS7341_ADDRESS, VL53L8_ADDRESS, Finding, probe, wrong_readings
 from drivers.steady import SteadyBus
 from edge.calibration import Calibrations
-from edge.watch import DARK_ADVICE, DIRT_ADVICE, GLARE_ADVICE, RETURN_FLAGGED
+from edge.watch import DARK_ADVICE, DIRT_ADVICE, GLARE_ADVICE, RETURN_FLAGGED, rim_return
 from edge.world import World
 
 Frame = TypeVar("Frame")
@@ -69,8 +69,7 @@ class Report:
 class Window:
     """What a frame says of the ranging chip's window, beside what the belt returned when it was calibrated.
 
-    The rim of the picture stands for the belt. Heights are not asked: the light that a dirty window throws back bends
-    them, so that after a start behind dirt nothing lies where the belt was.
+    The rim of the picture stands for the belt (edge.watch.rim_return).
     """
 
     def __init__(self, kept: Calibrations | None) -> None:
@@ -79,13 +78,8 @@ class Window:
 
     def complaint(self, frame: TofFrame) -> Complaint | None:
         """What is wrong, and what to do; None where nothing is, or nothing is known."""
-        if self._belt is None or self._belt.shape != frame.signal_kcps.shape:
-            return None
-        rim = np.ones(self._belt.shape, np.bool_)
-        rim[1:-1, 1:-1] = False
-        rim &= (self._belt > 0) & np.isfinite(frame.signal_kcps)
-        share = float(np.median(frame.signal_kcps[rim] / self._belt[rim])) if rim.any() else 0.0
-        if share >= RETURN_FLAGGED:
+        share = rim_return(frame, self._belt)
+        if share is None or share >= RETURN_FLAGGED:
             return None
         words = f"the belt returns {100 * share:.0f} % of the light it returned at calibration"
         return f"{words}: a dirty window, or a dark belt", DIRT_ADVICE
