@@ -218,7 +218,8 @@ class FrameDecoder:
             raise FrameCorruptError("block header", expected=f"0x{right:08X}", received=f"0x{wrong:08X}", raw=raw)
         frame_id, at_end = int(words[2]), int(words[-1])
         if frame_id != at_end:
-            raise FrameCorruptError("frame number at the end", expected=frame_id, received=at_end, raw=raw)
+            expected = f"{frame_id} as at its beginning"
+            raise FrameCorruptError("frame number at the end", expected=expected, received=at_end, raw=raw)
         if raw[1] != 0x05 or raw[2] & 0x05 != 0x05 or raw[3] & 0x90 != 0x10:
             expected = "complete and without error"
             raise FrameCorruptError("frame status", expected=expected, received=raw[:4].hex(" "), raw=raw)

@@ -163,6 +163,16 @@ class TofSettings:
         size += sum(4 + width * cells * self.targets for output, width in per_target.items() if output in self.outputs)
         return size + (0 if self.cnh is None else 4 + self.cnh.memory_bytes)
 
+    @property
+    def period_s(self) -> float:
+        """The shortest time from one frame to the next; with `sync_pin` an edge may come as soon as the chip is free."""
+        return self.busy_ms / 1000.0 if self.sync_pin else 1.0 / self.frequency_hz
+
+    @property
+    def busy_ms(self) -> int:
+        """How long the chip works at one frame in autonomous mode."""
+        return self.integration_ms * INTEGRATIONS[self.zones] + SETUP_MS
+
     def wire_s(self, bus_hz: float) -> float:
         """Time that one frame and the poll for it keep the bus busy."""
         reads = 2 if self.double_read else 1
@@ -170,8 +180,13 @@ class TofSettings:
         return carried * CLOCKS_PER_BYTE / bus_hz
 
     def fitted(self, bus_hz: float) -> "TofSettings | None":
-        """These settings at the highest frequency that a bus of `bus_hz` carries; None when it carries none."""
+        """These settings as a bus of `bus_hz` carries them, None when it carries none of it.
+
+        Reading twice is given up first, then the frequency is lowered.
+        """
         highest = int(BUS_SHARE_MAX / self.wire_s(bus_hz))
+        if highest < self.frequency_hz and self.double_read:
+            return replace(self, double_read=False).fitted(bus_hz)
         if highest < 1:
             return None
         return self if highest >= self.frequency_hz else replace(self, frequency_hz=highest)
@@ -187,6 +202,8 @@ class TofSettings:
             f"{self.wire_s(bus_hz) * 1000:.1f} ms of {1000 / self.frequency_hz:.1f}; "
             "speed the bus up (dtparam=i2c_arm_baudrate=1000000) or ask for less"
         )
+        if fitted is not None and fitted.frequency_hz == self.frequency_hz:
+            raise SettingError("double_read", self.double_read, reason, nearest=False)
         raise SettingError("frequency_hz", self.frequency_hz, reason, None if fitted is None else fitted.frequency_hz)
 
     def _check_autonomous(self) -> None:
@@ -195,8 +212,7 @@ class TofSettings:
             if self.sync_pin:
                 raise SettingError("sync_pin", True, "works in autonomous mode only", False)
             return
-        busy_ms = self.integration_ms * INTEGRATIONS[self.zones] + SETUP_MS
-        if busy_ms * self.frequency_hz > 1000:
+        if self.busy_ms * self.frequency_hz > 1000:
             fit = (1000 // self.frequency_hz - SETUP_MS) // INTEGRATIONS[self.zones]
             reason = f"with {INTEGRATIONS[self.zones]} integrations a frame that is longer than its period"
             raise SettingError("integration_ms", self.integration_ms, reason, fit if fit >= INTEGRATION_MS[0] else None)

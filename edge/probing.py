@@ -17,7 +17,7 @@ from drivers.errors import DriverError
 from drivers.frames import SpectralFrame, TofFrame
 from drivers.life import ADVICE, Care, Kind, kind_of
 from drivers.probe import AS7341_ADDRESS, VL53L8_ADDRESS, Finding, probe, wrong_readings
-from drivers.steady import SteadyBus
+from drivers.steady import RETRIES_MAX, SteadyBus
 from edge.calibration import Calibrations
 from edge.watch import DARK_ADVICE, DIRT_ADVICE, GLARE_ADVICE, RETURN_FLAGGED, rim_return
 from edge.world import World
@@ -27,7 +27,7 @@ Complaint = tuple[str, str]  # what is wrong, and what to check first
 
 TOF, SPECTRAL = "VL53L8CH", "AS7341"
 ADDRESSES = {TOF: VL53L8_ADDRESS, SPECTRAL: AS7341_ADDRESS}
-RETRIED_MAX = 3  # a sensor that is not there is asked for, and asked again; more is a contact
+RETRIED_MAX = 3  # a contact may bounce when a cable is touched; more is a bad one
 READINGS = 200
 LOOKS = 20  # frames of each; one might be luck
 COUNTS_MIN = 200  # with the lamp on, even an empty belt returns ten times as much
@@ -152,8 +152,11 @@ def _stuck(bus: Bus) -> Checked:
 
 def _refusals(bus: Bus) -> Iterator[Checked]:
     """A contact that is about to fail: everything arrived in the end."""
-    if isinstance(bus, SteadyBus) and bus.retried > RETRIED_MAX:
-        sentence = f"{bus.retried} transfers were refused and had to be sent again: a bad contact"
+    if not isinstance(bus, SteadyBus):
+        return
+    mended = bus.retried - RETRIES_MAX * bus.refused  # what was refused for good is a sensor that is not there
+    if mended > RETRIED_MAX:
+        sentence = f"{mended} transfers were refused and had to be sent again: a bad contact"
         yield Checked(_short(bus), None, None, False, sentence, ADVICE[Kind.BUS])
 
 
@@ -215,7 +218,7 @@ def _try(bus: str, finding: Finding, care: Care[Frame], stop: Callable[[], None]
         error = failure
     if error is not None:
         sentence = f"{finding.sentence}: {good} of {LOOKS} frames were good; {error}"
-        return Checked(bus, finding.address, care.chip, False, sentence, ADVICE[kind_of(error)])
+        return Checked(bus, finding.address, care.chip, False, sentence, _advice_for(str(error), kind_of(error)))
     if complaint is not None:
         sentence, advice = complaint
         return Checked(bus, finding.address, care.chip, False, f"{finding.sentence}: {sentence}", advice)
@@ -235,13 +238,18 @@ def _complaint(frame: object, window: Window) -> Complaint | None:
     return None
 
 
-def _advice_for(sentence: str) -> str:
-    """What to check first after a failed step, whose sentence is all that is left of its error."""
+def _advice_for(sentence: str, kind: Kind | None = None) -> str:
+    """What to check first after what a sentence tells of; of a failed step it is all that is left of its error."""
+    if kind is not None and TORN not in sentence:
+        return ADVICE[kind]
     return next((advice for words, advice in _WORDS if words in sentence), ADVICE[Kind.CHIP])
 
 
 SPEED_ADVICE = "set dtparam=i2c_arm_baudrate=1000000 in /boot/firmware/config.txt, then restart"
+TORN = "frame number at the end"
+TORN_ADVICE = "frames are replaced while they are read: speed the bus up, and look for what keeps this computer busy"
 _WORDS = (
+    (TORN, TORN_ADVICE),
     ("too much light", GLARE_ADVICE),
     ("lamp adds", DARK_ADVICE),
     ("nothing answers", ADVICE[Kind.ABSENT]),
@@ -253,7 +261,7 @@ _WORDS = (
     ("identity", ADVICE[Kind.WRONG_CHIP]),
     ("laser", ADVICE[Kind.LASER]),
     ("checksum", ADVICE[Kind.FIRMWARE]),
-    ("carries", SPEED_ADVICE),
+    ("Hz wanted", SPEED_ADVICE),
     ("no new frame", ADVICE[Kind.STALE]),
     ("holds", ADVICE[Kind.CORRUPT]),
     ("returns", ADVICE[Kind.CORRUPT]),
