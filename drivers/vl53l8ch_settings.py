@@ -13,6 +13,7 @@ from typing import Literal
 from drivers.bus import MESSAGE_BYTES_MAX
 from drivers.errors import SettingError
 from drivers.vl53l8ch_cnh import CnhSettings
+from drivers.vl53l8ch_motion import BLOCK_BYTES, MotionSettings
 
 FREQUENCY_HZ = {4: (1, 60), 8: (1, 15)}  # zones a side -> limits (UM3109 section 4.4)
 INTEGRATIONS = {4: 1, 8: 4}  # an image of 8 x 8 zones takes four (UM3109 section 4.6)
@@ -111,10 +112,10 @@ class TofSettings:
 
     zones: a side. frequency_hz: 1 to 15 at 8 x 8, to 60 at 4 x 4. integration_ms: 2 to 1000, autonomous mode only.
     sharpener_pct: 0 to 99. targets: 1 to 4 per zone. vhv_repeat_frames: after how many frames the chip compensates for
-    its temperature anew, 0 for never. crosstalk_margin_kcps: 0 to 10000 per SPAD. thresholds: frames come only when
-    one is met; autostop: and the chip stops then. sync_pin: every frame waits for an edge there. mounting_deg: how far
-    the sensor is turned clockwise, seen from behind it. double_read: read every frame twice and compare, which finds
-    any bit flipped on the wire and doubles the time on it.
+    its temperature anew, 0 for never. crosstalk_margin_kcps: 0 to 10000 per SPAD. cnh: histograms; motion: how much
+    moves, instead of them. thresholds: frames come only when one is met; autostop: and the chip stops then. sync_pin:
+    every frame waits for an edge there. mounting_deg: how far the sensor is turned clockwise, seen from behind it.
+    double_read: read every frame twice and compare, which finds any bit flipped on the wire and doubles the time on it.
     """
 
     zones: Literal[4, 8] = 8
@@ -128,6 +129,7 @@ class TofSettings:
     vhv_repeat_frames: int = 900
     crosstalk_margin_kcps: float = 50.0
     cnh: CnhSettings | None = None
+    motion: MotionSettings | None = None
     thresholds: tuple[Threshold, ...] = ()
     autostop: bool = False
     sync_pin: bool = False
@@ -161,11 +163,12 @@ class TofSettings:
         size = 12 + 4 + 16 + 8 + (4 + cells) + (4 + 2 * cells * self.targets) + (4 + cells * self.targets) + 12
         size += sum(4 + width * cells for output, width in per_zone.items() if output in self.outputs)
         size += sum(4 + width * cells * self.targets for output, width in per_target.items() if output in self.outputs)
+        size += 0 if self.motion is None else 4 + BLOCK_BYTES
         return size + (0 if self.cnh is None else 4 + self.cnh.memory_bytes)
 
     @property
     def period_s(self) -> float:
-        """The shortest time from one frame to the next; with `sync_pin` an edge may come as soon as the chip is free."""
+        """The shortest time between frames; with `sync_pin` an edge may come as soon as the chip is free."""
         return self.busy_ms / 1000.0 if self.sync_pin else 1.0 / self.frequency_hz
 
     @property
@@ -218,6 +221,8 @@ class TofSettings:
             raise SettingError("integration_ms", self.integration_ms, reason, fit if fit >= INTEGRATION_MS[0] else None)
 
     def _check_cnh(self) -> None:
+        if self.cnh is not None and self.motion is not None:
+            raise SettingError("motion", "asked for", "but shares its memory with the histograms, asked for as well")
         if self.cnh is not None and len(self.cnh.aggregate_of) != self.zones * self.zones:
             reason = f"must name an aggregate for each of {self.zones * self.zones} zones"
             raise SettingError("cnh.aggregate_of", f"{len(self.cnh.aggregate_of)} zones long", reason)

@@ -13,6 +13,7 @@ from drivers.sim.vl53l8ch_cnh import CONFIGURATION as CNH_CONFIGURATION
 from drivers.sim.vl53l8ch_cnh import CONFIGURATION_BYTES, CnhConfiguration, CnhModel
 from drivers.sim.vl53l8ch_frame import FrameHead, FrameLayout, LayoutError, Readings
 from drivers.sim.vl53l8ch_mailbox import Parameters
+from drivers.sim.vl53l8ch_motion import MotionModel
 from drivers.sim.vl53l8ch_optics import ChipOptics, Conditions, Exposure, TofScene, TofView, expose
 from drivers.sim.vl53l8ch_rhythm import Periodic, Rhythm, Triggered
 from drivers.sim.vl53l8ch_thresholds import Thresholds
@@ -108,6 +109,7 @@ class Ranging:
         self._autostop = parameters[0xDB80:0xDB84][3] == 1
         self._thresholds = Thresholds(parameters)
         self._histograms = _histograms(parameters, self.layout, rows)
+        self._motion = MotionModel.of(parameters, rows * rows) if self.layout.motion_bytes else None
         self._rendered_id = -1
         self._rendered = b""
         self._published_id = -1
@@ -170,7 +172,8 @@ class Ranging:
         rng = self._specimen.rng
         distance_mm = exposure.distance_reading_mm(rng, self._drift_mm(frame_id, temperature_c))
         histograms = b"" if self._histograms is None else self._histograms.payload(exposure, rng)
-        readings = Readings(distance_mm, status, histograms)
+        motion = b"" if self._motion is None else self._motion.payload(exposure, rng)
+        readings = Readings(distance_mm, status, histograms, motion)
         head = FrameHead(frame_id, _status_of(frame_id), round(temperature_c))
         worth = not self._thresholds.armed or self._thresholds.met(exposure, readings)
         return self.layout.render(head, exposure, readings), worth
