@@ -245,14 +245,18 @@ class As7341:
         """Make sure of the chip, and undo what an earlier program may have left behind."""
         self._bus.clock.sleep(POWER_UP_S)
         try:
-            self._write(reg.ENABLE, 0)
+            self._write(reg.CFG0, 0)  # first: nothing from 0x80 on is there while bank 1 is chosen
         except NakError as error:
             raise NotFoundError(CHIP, ADDRESS, "nothing answers") from error
-        self._write(reg.CFG0, 0)
+        self._write(reg.ENABLE, 0)
         identity = self._read(reg.IDENTITY)
         if identity[0] >> 2 != reg.PART:
             raise NotFoundError(CHIP, ADDRESS, f"its identity register holds 0x{identity[0]:02X}, not 0x24", identity)
         self._write(reg.INTENAB, 0)
+        self._write(reg.CONTROL, reg.CLEAR_SAI)  # asleep after an interrupt that nobody took, it would not measure
+        cfg8 = self._read(reg.CFG8)[0]
+        if cfg8 & reg.SP_AGC:
+            self._write(reg.CFG8, cfg8 & ~reg.SP_AGC)  # it would change the gain by itself
         self._write(reg.AZ_CONFIG, 0xFF)
         self._write(reg.ENABLE, reg.PON)
 

@@ -87,8 +87,8 @@ def _lamp(sensor: As7341) -> str:
         raise SensorFaultError("too much light at the usual settings: is there sun or a strange lamp on the sensor?")
     if gained < LAMP_COUNTS_MIN:
         raise SensorFaultError(
-            f"the lamp adds {gained} counts, must be {LAMP_COUNTS_MIN} at least: is it connected, and is something "
-            "under the sensor?"
+            f"the lamp adds {max(gained, 0)} counts, must be {LAMP_COUNTS_MIN} at least: is it connected, and is "
+            "something under the sensor?"
         )
     return f"the lamp adds {gained} counts to the {dark.counts[4]} of the hall"
 

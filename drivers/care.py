@@ -47,10 +47,12 @@ def care_for_tof(chip: Vl53l8ch, bus: Bus, speed: BusSpeed, power_cycle: Hook = 
         try:
             chip.start(settings=wanted)
         except SettingError as error:
-            if error.field != "frequency_hz" or not isinstance(error.nearest, int):
+            fitted = None if chip.bus_hz is None else wanted.fitted(chip.bus_hz)
+            if fitted is None or error.field not in ("frequency_hz", "double_read"):
                 raise
-            chip.start(settings=wanted, frequency_hz=error.nearest)
-            speed.words = slow_bus_words(bus.name, chip.bus_hz or 0.0, error.nearest, wanted.frequency_hz)
+            chip.start(settings=fitted)
+            if fitted.frequency_hz < wanted.frequency_hz:
+                speed.words = slow_bus_words(bus.name, chip.bus_hz or 0.0, fitted.frequency_hz, wanted.frequency_hz)
         speed.hz = chip.bus_hz
 
     def reload() -> None:

@@ -54,6 +54,18 @@ class CnhFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class MotionFrame:
+    """What the motion indicator says. groups: how many of the 16 groups of zones move.
+
+    indicator: of the whole picture; intensity: (4, 4) groups in scene orientation. Both in the chip's own unit.
+    """
+
+    groups: int
+    indicator: float
+    intensity: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class TofFrame:
     """One ranging frame of a VL53L8CH: matrices of 8 x 8 zones, 4 x 4 where so configured; the first target of each.
 
@@ -62,7 +74,7 @@ class TofFrame:
     sigma_mm: the chip's own standard deviation of the distance. signal_kcps, ambient_kcps: kcps per SPAD.
     reflectance_pct: 0 to 127.5. spads: number of SPADs enabled. status: target status 0 to 13, 255 for no target
     (UM3109 table 4). temperature_c: silicon temperature. An output that was not asked for is NaN throughout.
-    targets: with more than one target a zone. cnh: histograms, where asked for.
+    targets: with more than one target a zone. cnh: histograms, motion: of groups of zones, where asked for.
     """
 
     captured_ns: int
@@ -77,6 +89,7 @@ class TofFrame:
     status: NDArray[np.uint8]
     targets: TofTargets | None = None
     cnh: CnhFrame | None = None
+    motion: MotionFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ class Vl53l8ch:
             launch(self._link, decoder.size)
             self._booted, self.settings = booted, wanted
             self._missed_before = self.counters.missed
-            period_ns = round(1e9 / wanted.frequency_hz)
+            period_ns = round(1e9 * wanted.period_s)
             now_ns = self._bus.clock.monotonic_ns()
             self._session = Session(decoder, Judge(decoder, self.counters), period_ns, now_ns)
 

@@ -70,6 +70,8 @@ def configure(link: Link, settings: TofSettings, calibration: Calibration, decod
     link.patch_parameter(CROSSTALK_MARGIN, CROSSTALK_MARGIN_BYTES, {0: margin})
     if settings.cnh is not None:
         link.set_parameter(CNH_CONFIGURATION, settings.cnh.packed(decoder.zone_of_cell))
+    if settings.motion is not None:
+        link.set_parameter(CNH_CONFIGURATION, settings.motion.packed(decoder.zone_of_cell))
     _thresholds(link, settings, decoder)
     _outputs(link, decoder)
 

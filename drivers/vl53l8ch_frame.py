@@ -19,6 +19,7 @@ from drivers.errors import FrameCorruptError
 from drivers.frames import TofFrame, TofTargets
 from drivers.vl53l8ch_cnh import BLOCK_INDEX as CNH_INDEX
 from drivers.vl53l8ch_cnh import CnhDecoder
+from drivers.vl53l8ch_motion import BLOCK_BYTES, BLOCK_SEVERAL, BLOCK_SINGLE, decode_motion
 from drivers.vl53l8ch_settings import Output, TofSettings
 
 VALID_STATUSES = (5, 6, 9, 10)  # UM3109 table 4: valid, wrap-around unchecked, merged pulse, new target
@@ -112,6 +113,11 @@ class FrameDecoder:
         for name, block in _BLOCKS.items():
             if name in wanted:
                 self._field(name, block)
+        self._motion_words: slice | None = None
+        if settings.motion is not None:
+            index = BLOCK_SINGLE if settings.targets == 1 else BLOCK_SEVERAL
+            at = self._block(index << 16 | BLOCK_BYTES << 4, BLOCK_BYTES) // 4
+            self._motion_words = slice(at, at + BLOCK_BYTES // 4)
         self._cnh: CnhDecoder | None = None
         if settings.cnh is not None:
             words = settings.cnh.memory_bytes // 4
@@ -208,6 +214,7 @@ class FrameDecoder:
             status[0],
             targets,
             None if self._cnh is None else self._cnh.decode(words[self._cnh_words], raw),
+            None if self._motion_words is None else decode_motion(words[self._motion_words], raw),
         )
 
     def _framing(self, words: NDArray[Any], raw: bytes) -> tuple[int, int]:
@@ -218,7 +225,8 @@ class FrameDecoder:
             raise FrameCorruptError("block header", expected=f"0x{right:08X}", received=f"0x{wrong:08X}", raw=raw)
         frame_id, at_end = int(words[2]), int(words[-1])
         if frame_id != at_end:
-            raise FrameCorruptError("frame number at the end", expected=frame_id, received=at_end, raw=raw)
+            expected = f"{frame_id} as at its beginning"
+            raise FrameCorruptError("frame number at the end", expected=expected, received=at_end, raw=raw)
         if raw[1] != 0x05 or raw[2] & 0x05 != 0x05 or raw[3] & 0x90 != 0x10:
             expected = "complete and without error"
             raise FrameCorruptError("frame status", expected=expected, received=raw[:4].hex(" "), raw=raw)

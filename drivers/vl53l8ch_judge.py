@@ -56,8 +56,8 @@ class Judge:
         self._doubted: Reading | None = None
         self._decoder = decoder
         self._counters = counters
-        self._period_ns = 1e9 / decoder.settings.frequency_hz
-        self._event_driven = bool(decoder.settings.thresholds) or decoder.settings.sync_pin
+        self._period_ns = 1e9 * decoder.settings.period_s
+        self._event_driven = bool(decoder.settings.thresholds)
 
     @property
     def last(self) -> TofFrame | None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from drivers.bus import BusError
-from drivers.errors import DriverError, SensorFaultError
+from drivers.care import slow_bus_words
+from drivers.errors import DriverError, SensorFaultError, SettingError
 from drivers.frames import TofFrame
 from drivers.selftest import SelfTest, Step
 from drivers.vl53l8ch import Vl53l8ch
@@ -85,8 +86,18 @@ def _module(chip: Vl53l8ch) -> str:
     return "it is a module of the right type, its laser is safe"
 
 
+def _start(chip: Vl53l8ch) -> None:
+    try:
+        chip.start(settings=chip.settings)
+    except SettingError as error:
+        if error.field != "frequency_hz" or not isinstance(error.nearest, int):
+            raise
+        name, wanted_hz = chip.link().bus.name, chip.settings.frequency_hz
+        raise SensorFaultError(slow_bus_words(name, chip.bus_hz or 0.0, error.nearest, wanted_hz)) from error
+
+
 def _frames(chip: Vl53l8ch) -> str:
-    chip.start(settings=chip.settings)
+    _start(chip)
     settings = chip.settings
     if settings.thresholds or settings.sync_pin:
         return "it ranges; frames come on events only and were not waited for"

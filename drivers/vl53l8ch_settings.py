@@ -13,6 +13,7 @@ from typing import Literal
 from drivers.bus import MESSAGE_BYTES_MAX
 from drivers.errors import SettingError
 from drivers.vl53l8ch_cnh import CnhSettings
+from drivers.vl53l8ch_motion import BLOCK_BYTES, MotionSettings
 
 FREQUENCY_HZ = {4: (1, 60), 8: (1, 15)}  # zones a side -> limits (UM3109 section 4.4)
 INTEGRATIONS = {4: 1, 8: 4}  # an image of 8 x 8 zones takes four (UM3109 section 4.6)
@@ -111,10 +112,10 @@ class TofSettings:
 
     zones: a side. frequency_hz: 1 to 15 at 8 x 8, to 60 at 4 x 4. integration_ms: 2 to 1000, autonomous mode only.
     sharpener_pct: 0 to 99. targets: 1 to 4 per zone. vhv_repeat_frames: after how many frames the chip compensates for
-    its temperature anew, 0 for never. crosstalk_margin_kcps: 0 to 10000 per SPAD. thresholds: frames come only when
-    one is met; autostop: and the chip stops then. sync_pin: every frame waits for an edge there. mounting_deg: how far
-    the sensor is turned clockwise, seen from behind it. double_read: read every frame twice and compare, which finds
-    any bit flipped on the wire and doubles the time on it.
+    its temperature anew, 0 for never. crosstalk_margin_kcps: 0 to 10000 per SPAD. cnh: histograms; motion: how much
+    moves, instead of them. thresholds: frames come only when one is met; autostop: and the chip stops then. sync_pin:
+    every frame waits for an edge there. mounting_deg: how far the sensor is turned clockwise, seen from behind it.
+    double_read: read every frame twice and compare, which finds any bit flipped on the wire and doubles the time on it.
     """
 
     zones: Literal[4, 8] = 8
@@ -128,6 +129,7 @@ class TofSettings:
     vhv_repeat_frames: int = 900
     crosstalk_margin_kcps: float = 50.0
     cnh: CnhSettings | None = None
+    motion: MotionSettings | None = None
     thresholds: tuple[Threshold, ...] = ()
     autostop: bool = False
     sync_pin: bool = False
@@ -161,7 +163,18 @@ class TofSettings:
         size = 12 + 4 + 16 + 8 + (4 + cells) + (4 + 2 * cells * self.targets) + (4 + cells * self.targets) + 12
         size += sum(4 + width * cells for output, width in per_zone.items() if output in self.outputs)
         size += sum(4 + width * cells * self.targets for output, width in per_target.items() if output in self.outputs)
+        size += 0 if self.motion is None else 4 + BLOCK_BYTES
         return size + (0 if self.cnh is None else 4 + self.cnh.memory_bytes)
+
+    @property
+    def period_s(self) -> float:
+        """The shortest time between frames; with `sync_pin` an edge may come as soon as the chip is free."""
+        return self.busy_ms / 1000.0 if self.sync_pin else 1.0 / self.frequency_hz
+
+    @property
+    def busy_ms(self) -> int:
+        """How long the chip works at one frame in autonomous mode."""
+        return self.integration_ms * INTEGRATIONS[self.zones] + SETUP_MS
 
     def wire_s(self, bus_hz: float) -> float:
         """Time that one frame and the poll for it keep the bus busy."""
@@ -170,8 +183,13 @@ class TofSettings:
         return carried * CLOCKS_PER_BYTE / bus_hz
 
     def fitted(self, bus_hz: float) -> "TofSettings | None":
-        """These settings at the highest frequency that a bus of `bus_hz` carries; None when it carries none."""
+        """These settings as a bus of `bus_hz` carries them, None when it carries none of it.
+
+        Reading twice is given up first, then the frequency is lowered.
+        """
         highest = int(BUS_SHARE_MAX / self.wire_s(bus_hz))
+        if highest < self.frequency_hz and self.double_read:
+            return replace(self, double_read=False).fitted(bus_hz)
         if highest < 1:
             return None
         return self if highest >= self.frequency_hz else replace(self, frequency_hz=highest)
@@ -187,6 +205,8 @@ class TofSettings:
             f"{self.wire_s(bus_hz) * 1000:.1f} ms of {1000 / self.frequency_hz:.1f}; "
             "speed the bus up (dtparam=i2c_arm_baudrate=1000000) or ask for less"
         )
+        if fitted is not None and fitted.frequency_hz == self.frequency_hz:
+            raise SettingError("double_read", self.double_read, reason, nearest=False)
         raise SettingError("frequency_hz", self.frequency_hz, reason, None if fitted is None else fitted.frequency_hz)
 
     def _check_autonomous(self) -> None:
@@ -195,13 +215,14 @@ class TofSettings:
             if self.sync_pin:
                 raise SettingError("sync_pin", True, "works in autonomous mode only", False)
             return
-        busy_ms = self.integration_ms * INTEGRATIONS[self.zones] + SETUP_MS
-        if busy_ms * self.frequency_hz > 1000:
+        if self.busy_ms * self.frequency_hz > 1000:
             fit = (1000 // self.frequency_hz - SETUP_MS) // INTEGRATIONS[self.zones]
             reason = f"with {INTEGRATIONS[self.zones]} integrations a frame that is longer than its period"
             raise SettingError("integration_ms", self.integration_ms, reason, fit if fit >= INTEGRATION_MS[0] else None)
 
     def _check_cnh(self) -> None:
+        if self.cnh is not None and self.motion is not None:
+            raise SettingError("motion", "asked for", "but shares its memory with the histograms, asked for as well")
         if self.cnh is not None and len(self.cnh.aggregate_of) != self.zones * self.zones:
             reason = f"must name an aggregate for each of {self.zones * self.zones} zones"
             raise SettingError("cnh.aggregate_of", f"{len(self.cnh.aggregate_of)} zones long", reason)

@@ -103,8 +103,8 @@ class Assembler:
             verdict = fusion.Ungraded("spectral_fault" if tof.product_present else "no_product")
         else:
             verdict = fusion.fuse(tof, light, self._recipe)
-            if self._watch.refused and isinstance(verdict, fusion.FusionResult):
-                verdict = fusion.Ungraded(DIRTY)
+            if self._watch.refused and (isinstance(verdict, fusion.FusionResult) or tof.product_present):
+                verdict = fusion.Ungraded(DIRTY)  # what lies there, and where, cannot be said through such a window
         if isinstance(verdict, fusion.Ungraded):
             self._without_grade(measurement.taken_ns, verdict.reason, tof)
             return

@@ -79,6 +79,9 @@ class BeltPieces:
         if frame is None:
             self._recorder.counters.unseen += 1
             return False
+        dirt = self._watch.glance(taken_ns, frame)
+        if dirt is not None:
+            self._tell(dirt)
         lot_id = self._lot_id()
         if not self._lots or self._lots[-1][1] != lot_id:
             self._lots.append((travel_mm, lot_id))

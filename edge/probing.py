@@ -17,9 +17,9 @@ from drivers.errors import DriverError
 from drivers.frames import SpectralFrame, TofFrame
 from drivers.life import ADVICE, Care, Kind, kind_of
 from drivers.probe import AS7341_ADDRESS, VL53L8_ADDRESS, Finding, probe, wrong_readings
-from drivers.steady import SteadyBus
+from drivers.steady import RETRIES_MAX, SteadyBus
 from edge.calibration import Calibrations
-from edge.watch import DARK_ADVICE, DIRT_ADVICE, GLARE_ADVICE, RETURN_FLAGGED
+from edge.watch import DARK_ADVICE, DIRT_ADVICE, GLARE_ADVICE, RETURN_FLAGGED, rim_return
 from edge.world import World
 
 Frame = TypeVar("Frame")
@@ -27,7 +27,7 @@ Complaint = tuple[str, str]  # what is wrong, and what to check first
 
 TOF, SPECTRAL = "VL53L8CH", "AS7341"
 ADDRESSES = {TOF: VL53L8_ADDRESS, SPECTRAL: AS7341_ADDRESS}
-RETRIED_MAX = 3  # a sensor that is not there is asked for, and asked again; more is a contact
+RETRIED_MAX = 3  # a contact may bounce when a cable is touched; more is a bad one
 READINGS = 200
 LOOKS = 20  # frames of each; one might be luck
 COUNTS_MIN = 200  # with the lamp on, even an empty belt returns ten times as much
@@ -69,8 +69,7 @@ class Report:
 class Window:
     """What a frame says of the ranging chip's window, beside what the belt returned when it was calibrated.
 
-    The rim of the picture stands for the belt. Heights are not asked: the light that a dirty window throws back bends
-    them, so that after a start behind dirt nothing lies where the belt was.
+    The rim of the picture stands for the belt (edge.watch.rim_return).
     """
 
     def __init__(self, kept: Calibrations | None) -> None:
@@ -79,13 +78,8 @@ class Window:
 
     def complaint(self, frame: TofFrame) -> Complaint | None:
         """What is wrong, and what to do; None where nothing is, or nothing is known."""
-        if self._belt is None or self._belt.shape != frame.signal_kcps.shape:
-            return None
-        rim = np.ones(self._belt.shape, np.bool_)
-        rim[1:-1, 1:-1] = False
-        rim &= (self._belt > 0) & np.isfinite(frame.signal_kcps)
-        share = float(np.median(frame.signal_kcps[rim] / self._belt[rim])) if rim.any() else 0.0
-        if share >= RETURN_FLAGGED:
+        share = rim_return(frame, self._belt)
+        if share is None or share >= RETURN_FLAGGED:
             return None
         words = f"the belt returns {100 * share:.0f} % of the light it returned at calibration"
         return f"{words}: a dirty window, or a dark belt", DIRT_ADVICE
@@ -158,8 +152,11 @@ def _stuck(bus: Bus) -> Checked:
 
 def _refusals(bus: Bus) -> Iterator[Checked]:
     """A contact that is about to fail: everything arrived in the end."""
-    if isinstance(bus, SteadyBus) and bus.retried > RETRIED_MAX:
-        sentence = f"{bus.retried} transfers were refused and had to be sent again: a bad contact"
+    if not isinstance(bus, SteadyBus):
+        return
+    mended = bus.retried - RETRIES_MAX * bus.refused  # what was refused for good is a sensor that is not there
+    if mended > RETRIED_MAX:
+        sentence = f"{mended} transfers were refused and had to be sent again: a bad contact"
         yield Checked(_short(bus), None, None, False, sentence, ADVICE[Kind.BUS])
 
 
@@ -221,7 +218,7 @@ def _try(bus: str, finding: Finding, care: Care[Frame], stop: Callable[[], None]
         error = failure
     if error is not None:
         sentence = f"{finding.sentence}: {good} of {LOOKS} frames were good; {error}"
-        return Checked(bus, finding.address, care.chip, False, sentence, ADVICE[kind_of(error)])
+        return Checked(bus, finding.address, care.chip, False, sentence, _advice_for(str(error), kind_of(error)))
     if complaint is not None:
         sentence, advice = complaint
         return Checked(bus, finding.address, care.chip, False, f"{finding.sentence}: {sentence}", advice)
@@ -241,13 +238,18 @@ def _complaint(frame: object, window: Window) -> Complaint | None:
     return None
 
 
-def _advice_for(sentence: str) -> str:
-    """What to check first after a failed step, whose sentence is all that is left of its error."""
+def _advice_for(sentence: str, kind: Kind | None = None) -> str:
+    """What to check first after what a sentence tells of; of a failed step it is all that is left of its error."""
+    if kind is not None and TORN not in sentence:
+        return ADVICE[kind]
     return next((advice for words, advice in _WORDS if words in sentence), ADVICE[Kind.CHIP])
 
 
 SPEED_ADVICE = "set dtparam=i2c_arm_baudrate=1000000 in /boot/firmware/config.txt, then restart"
+TORN = "frame number at the end"
+TORN_ADVICE = "frames are replaced while they are read: speed the bus up, and look for what keeps this computer busy"
 _WORDS = (
+    (TORN, TORN_ADVICE),
     ("too much light", GLARE_ADVICE),
     ("lamp adds", DARK_ADVICE),
     ("nothing answers", ADVICE[Kind.ABSENT]),
@@ -259,7 +261,7 @@ _WORDS = (
     ("identity", ADVICE[Kind.WRONG_CHIP]),
     ("laser", ADVICE[Kind.LASER]),
     ("checksum", ADVICE[Kind.FIRMWARE]),
-    ("carries", SPEED_ADVICE),
+    ("Hz wanted", SPEED_ADVICE),
     ("no new frame", ADVICE[Kind.STALE]),
     ("holds", ADVICE[Kind.CORRUPT]),
     ("returns", ADVICE[Kind.CORRUPT]),

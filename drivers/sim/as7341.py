@@ -1,9 +1,8 @@
 """A register-level AS7341 that looks at a LightSource; drivers talk to it through a bus and can't tell.
 
-Modelled (DS000718, and the application note on the multiplexer): all registers with their banks and reserved bits,
-the multiplexer, auto-zero, wait time and integration on the bus clock, latching, saturation, real gains, automatic
-gain, noise, the lamp driver, interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin
-here delivers. Not in the data sheet, but what every known driver depends on: that AVALID falls with SP_EN, and that
+Modelled (DS000718, and the application note on the multiplexer): registers, banks, reserved bits, multiplexer,
+auto-zero, wait time and integration on the bus clock, latching, saturation, real gains, automatic gain, noise, lamp,
+interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin here delivers. Not in the data sheet, but what every known driver depends on: that AVALID falls with SP_EN, and that
 latched data are released then. Assumed: WLONG is 16 times, the pointer stays in the two bytes of the FIFO.
 
 `violations` says in words what a driver did against the data sheet; the chip itself would not tell.
@@ -146,9 +145,16 @@ class SimAs7341:
     def _advance(self) -> None:
         self._pointer = reg.FIFO_LOW if self._pointer == reg.FIFO_HIGH else (self._pointer + 1) & 0xFF
 
+    def _elsewhere(self, register: int) -> bool:
+        """Whether this register belongs to the bank that is not chosen; the choice itself is in both."""
+        elsewhere = register >= reg.ENABLE and register != reg.CFG0 and self._registers[reg.CFG0] & reg.REG_BANK
+        if elsewhere:
+            self.violations.append(f"0x{register:02X} was asked for while bank 1 was chosen")
+        return bool(elsewhere)
+
     def _peek(self, register: int) -> int:
-        if register in reg.BANK_1:
-            return self._peek_bank_1(register)
+        if register in reg.BANK_1 or self._elsewhere(register):
+            return self._peek_bank_1(register) if register in reg.BANK_1 else 0
         if reg.ASTATUS <= register < reg.ASTATUS + len(self._results):
             return self._result(register - reg.ASTATUS)
         if register >= reg.FIFO_LEVEL:
@@ -184,6 +190,8 @@ class SimAs7341:
     def _poke(self, register: int, value: int) -> None:
         if register in reg.BANK_1 and not self._registers[reg.CFG0] & reg.REG_BANK:
             self.violations.append(f"0x{register:02X} was written while bank 0 was chosen")
+            return
+        if self._elsewhere(register):
             return
         if register in reg.ONE_CLEARS:
             self._registers[register] &= ~(value & reg.ONE_CLEARS[register]) & 0xFF

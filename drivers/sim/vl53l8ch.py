@@ -2,7 +2,7 @@
 
 Built so that the manufacturer's driver sequence runs on it unchanged, and so that it refuses what silicon refuses: no
 mailbox before a firmware that the chip recognises, nothing left of either after a dip of the supply, nothing at all
-from a chip that sleeps. Not modelled: the motion indicator (its block is there, empty) and the sync pin.
+from a chip that sleeps.
 """
 
 import numpy as np
@@ -82,6 +82,17 @@ class SimVl53l8ch:
         self._supply = supply
         if not supply:
             self._laser.end(self._clock.monotonic_ns() / 1e9)
+
+    def sync_edge(self) -> bool:
+        """A rising edge at the sync pin, now; whether it starts a frame."""
+        now_ns, session = self._clock.monotonic_ns(), self._ranging
+        if session is None or session.triggered is None or self._stop_at_ns is not None or not self._supply:
+            return False
+        begun = session.triggered.edge(now_ns)
+        if begun and not self.laser_fault:
+            self._laser.begin(now_ns / 1e9, session.timing.lit_s, session.timing.lit_s)
+            self._laser.end(now_ns / 1e9 + session.timing.lit_s)
+        return begun
 
     def laser_share(self, start_s: float, end_s: float) -> float:
         """For which part of the time from `start_s` to `end_s` (bus clock) the laser is on; at an instant 0 or 1.
@@ -231,7 +242,7 @@ class SimVl53l8ch:
         if self._ranging is None:
             self._stop_at_ns = now_ns
         else:
-            self._stop_at_ns = self._ranging.ready_ns(self._ranging.frame_id(now_ns) + 1)
+            self._stop_at_ns = self._ranging.ends_ns(now_ns)
             self._laser.end(self._stop_at_ns / 1e9)
 
     def _write_ui(self, address: int, data: bytes) -> None:
@@ -286,7 +297,7 @@ class SimVl53l8ch:
             return self._crosstalk.size
         specimen = Specimen(self._scene, self.optics, self._rng, self._powered_ns)
         self._ranging = Ranging(parameters, specimen, now_ns)
-        if not self.laser_fault:
+        if not self.laser_fault and self._ranging.triggered is None:
             timing = self._ranging.timing
             self._laser.begin(now_ns / 1e9, timing.period_s, timing.lit_s)
         return self._ranging.layout.size

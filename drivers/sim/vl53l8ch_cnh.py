@@ -92,28 +92,32 @@ class CnhModel:
         steps: Grid = np.arange(setup.bins + 1, dtype=np.float64)
         edges = setup.first_bin + steps * setup.sub_sample
         zones = exposure.ambient_kcps.size
-        distance = _chip_order(exposure.rays.distance_mm).reshape(zones, -1)
-        signal = _chip_order(exposure.rays.signal_kcps).reshape(zones, -1)
-        light = _in_bins(np.nan_to_num(distance), signal, edges)
+        distance = chip_order(exposure.rays.distance_mm).reshape(zones, -1)
+        signal = chip_order(exposure.rays.signal_kcps).reshape(zones, -1)
+        light = in_bins(np.nan_to_num(distance), signal, edges)
         if not setup.flags & REMOVE_CROSSTALK or exposure.crosstalk_kcps.any():
-            residual = _chip_order(exposure.crosstalk_kcps[:, :, None]).reshape(zones, 1)
-            light = light + _in_bins(np.full_like(residual, WINDOW_MM), residual, edges)
-        ambient = _chip_order(exposure.ambient_kcps[:, :, None]).ravel()
+            residual = chip_order(exposure.crosstalk_kcps[:, :, None]).reshape(zones, 1)
+            light = light + in_bins(np.full_like(residual, WINDOW_MM), residual, edges)
+        ambient = chip_order(exposure.ambient_kcps[:, :, None]).ravel()
         empty = np.zeros(setup.bins)
         self._clean = np.array([light[group].mean(axis=0) if len(group) else empty for group in setup.groups])
         self._ambient = np.array([ambient[group].mean() if len(group) else 0.0 for group in setup.groups])
         members = np.array([max(len(group), 1) for group in setup.groups])[:, None]
-        brightness = (self._ambient[:, None] + self._clean) / NOISE_AMBIENT_KCPS
-        spread = brightness * (setup.sub_sample / NOISE_BINS) * (NOISE_ZONES / members)
-        self._noise_scale = NOISE_KCPS * np.sqrt(np.maximum(spread, 0.0))
+        self._noise_scale = noise_kcps(self._ambient[:, None] + self._clean, setup.sub_sample, members)
 
 
-def _chip_order(values: Grid) -> Grid:
+def noise_kcps(light_kcps: Grid, native_bins: float, zones: NDArray[np.intp]) -> Grid:
+    """Of a bin that is the sum of `native_bins` and the mean of `zones` zones, in such light, ambient included."""
+    spread = light_kcps / NOISE_AMBIENT_KCPS * (native_bins / NOISE_BINS) * (NOISE_ZONES / zones)
+    return NOISE_KCPS * np.sqrt(np.maximum(spread, 0.0))
+
+
+def chip_order(values: Grid) -> Grid:
     """(rows, rows, n) in scene orientation -> (rows * rows, n) in the order of zone numbers."""
     return values[:, ::-1].reshape(-1, values.shape[2])
 
 
-def _in_bins(distance_mm: Grid, signal: Grid, edges: NDArray[np.floating]) -> Grid:
+def in_bins(distance_mm: Grid, signal: Grid, edges: NDArray[np.floating]) -> Grid:
     """Signal of every zone's rays per bin, (zones, bins)."""
     place = np.clip((edges - distance_mm[:, :, None] / BIN_MM) / PULSE_BINS, -0.5, 0.5)
     below = place + np.sin(2 * np.pi * place) / (2 * np.pi)  # integral of the squared cosine, up to a constant

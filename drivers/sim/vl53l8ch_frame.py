@@ -90,11 +90,12 @@ class FrameHead:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What differs from frame to frame: distances with their noise, statuses, histogram block in host order or b""."""
+    """What differs from frame to frame: distances with their noise, statuses, and blocks in host order, or b""."""
 
     distance_mm: NDArray[Any]
     status: NDArray[Any]
     histograms: bytes = b""
+    motion: bytes = b""
 
 
 class FrameLayout:
@@ -105,11 +106,11 @@ class FrameLayout:
         self.rows = rows
         self.targets = targets
         self.size = HEADER_BYTES + sum(4 + block.payload_bytes for block in blocks) + FOOTER_BYTES
-        self.histogram_bytes = 0
+        self.histogram_bytes = self.motion_bytes = 0
         self._fields = ZONE_FIELDS[min(targets, 2)]
         self._buffer = np.zeros(self.size, np.uint8)
         self._zones: dict[str, tuple[ZoneField, NDArray[Any]]] = {}
-        self._histogram = self._buffer[:0]
+        self._histogram = self._motion = self._buffer[:0]
         self._exposure: Exposure | None = None
         self._status: NDArray[Any] | None = None
         self._temperature: NDArray[np.int8] | None = None
@@ -139,6 +140,8 @@ class FrameLayout:
             self._fill("status", readings.status)
         if readings.histograms:
             self._histogram[:] = np.frombuffer(readings.histograms, np.uint8)
+        if readings.motion:
+            self._motion[:] = np.frombuffer(readings.motion, np.uint8)
         return self._buffer.view("<u4").byteswap().tobytes()
 
     def _fill(self, name: str, values: NDArray[Any]) -> None:
@@ -160,7 +163,9 @@ class FrameLayout:
             self._temperature = payload[TEMPERATURE_OFFSET : TEMPERATURE_OFFSET + 1].view(np.int8)
         elif block.index == HISTOGRAMS:
             self._histogram, self.histogram_bytes = payload, len(payload)
-        elif block.index != START and block.index not in MOTION:
+        elif block.index in MOTION:
+            self._motion, self.motion_bytes = payload, len(payload)
+        elif block.index != START:
             raise LayoutError(f"block 0x{block.word:08X} is not among this firmware's outputs")
 
     def _word_at(self, offset: int) -> NDArray[np.uint32]:

@@ -13,12 +13,15 @@ from drivers.sim.vl53l8ch_cnh import CONFIGURATION as CNH_CONFIGURATION
 from drivers.sim.vl53l8ch_cnh import CONFIGURATION_BYTES, CnhConfiguration, CnhModel
 from drivers.sim.vl53l8ch_frame import FrameHead, FrameLayout, LayoutError, Readings
 from drivers.sim.vl53l8ch_mailbox import Parameters
+from drivers.sim.vl53l8ch_motion import MotionModel
 from drivers.sim.vl53l8ch_optics import ChipOptics, Conditions, Exposure, TofScene, TofView, expose
+from drivers.sim.vl53l8ch_rhythm import Periodic, Rhythm, Triggered
 from drivers.sim.vl53l8ch_thresholds import Thresholds
 
 RANGES_HZ = {4: (1, 60), 8: (1, 15)}  # UM3109 section 2.1, zones a side -> limits
 INTEGRATIONS = {4: 1, 8: 4}  # one image of 8 x 8 zones takes four integrations (UM3109 section 4.5)
 CONTINUOUS = 1
+SYNC, SYNC_BIT = 0xB5F0, 0x02
 CLOSEST = 1
 CROSSTALK_SCALE = 2048.0  # of the calibrated grid, taken as that of all rates
 SETUP_S = 0.001  # the period can't be shorter than the integrations and this (UM3109 section 4.5)
@@ -98,12 +101,15 @@ class Ranging:
         self.timing = Timing.of(parameters, rows)
         self.stopped_at_ns: int | None = None
         self._specimen = specimen
-        self._start_ns = start_ns
+        self.triggered = _triggered(parameters, self.timing)
+        own = Periodic(start_ns, self.timing.first_s, self.timing.period_s)
+        self._rhythm: Rhythm = own if self.triggered is None else self.triggered
         self._conditions = _conditions(parameters, specimen.optics, rows, self.timing.integration_s)
         self._vhv_repeat = parameters.u32(0xAD64)
         self._autostop = parameters[0xDB80:0xDB84][3] == 1
         self._thresholds = Thresholds(parameters)
         self._histograms = _histograms(parameters, self.layout, rows)
+        self._motion = MotionModel.of(parameters, rows * rows) if self.layout.motion_bytes else None
         self._rendered_id = -1
         self._rendered = b""
         self._published_id = -1
@@ -115,12 +121,15 @@ class Ranging:
         """The number of the newest complete frame, -1 before the first."""
         if self.stopped_at_ns is not None:
             now_ns = min(now_ns, self.stopped_at_ns)
-        after_first_s = (now_ns - self._start_ns) / 1e9 - self.timing.first_s
-        return -1 if after_first_s < 0 else int(after_first_s / self.timing.period_s + 1e-9)
+        return self._rhythm.frame_id(now_ns)
 
     def ready_ns(self, frame_id: int) -> int:
         """When that frame is complete."""
-        return self._start_ns + round((self.timing.first_s + frame_id * self.timing.period_s) * 1e9)
+        return self._rhythm.ready_ns(frame_id)
+
+    def ends_ns(self, now_ns: int) -> int:
+        """When the session has stopped if it is told to now."""
+        return self._rhythm.ends_ns(now_ns)
 
     def shown_id(self, now_ns: int) -> int:
         """The number of the frame in the result registers: the newest that was worth an interrupt."""
@@ -163,7 +172,8 @@ class Ranging:
         rng = self._specimen.rng
         distance_mm = exposure.distance_reading_mm(rng, self._drift_mm(frame_id, temperature_c))
         histograms = b"" if self._histograms is None else self._histograms.payload(exposure, rng)
-        readings = Readings(distance_mm, status, histograms)
+        motion = b"" if self._motion is None else self._motion.payload(exposure, rng)
+        readings = Readings(distance_mm, status, histograms, motion)
         head = FrameHead(frame_id, _status_of(frame_id), round(temperature_c))
         worth = not self._thresholds.armed or self._thresholds.met(exposure, readings)
         return self.layout.render(head, exposure, readings), worth
@@ -184,6 +194,12 @@ class Ranging:
         if self._exposure is None or view is not self._view:
             self._view, self._exposure = view, expose(view, self._conditions)
         return self._exposure
+
+
+def _triggered(parameters: Parameters, timing: Timing) -> Triggered | None:
+    """The rhythm of the sync pin where that is in force, which it is in autonomous mode only."""
+    wanted = parameters[SYNC : SYNC + 4][3] & SYNC_BIT and parameters[0xAD30:0xAD38][1] != CONTINUOUS
+    return Triggered(round(timing.first_s * 1e9)) if wanted else None
 
 
 def _conditions(parameters: Parameters, optics: ChipOptics, rows: int, integration_s: float) -> Conditions:

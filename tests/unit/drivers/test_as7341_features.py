@@ -351,3 +351,22 @@ def test_self_test_with_nobody_there_and_in_the_dark(rig: Rig) -> None:
     found = self_test(rig.driver)
     assert [step.ok for step in found.steps] == [False]
     assert "nothing answers" in found.steps[0].sentence
+
+
+@pytest.mark.parametrize(
+    "left_behind",
+    [
+        [(0xB1, 0x04)],  # gain control: it would measure at gains of its own
+        [(0xF9, 0x08), (0xAC, 0x10), (0xBD, 0x00), (0x80, 0x03)],  # asleep after an interrupt that nobody took
+        [(0xA9, 0x10), (0x70, 0x01)],  # bank 1, and waiting for an edge of the synchronising pin
+    ],
+)
+def test_what_an_earlier_program_left_behind_is_undone(rig: Rig, left_behind: list[tuple[int, int]]) -> None:
+    rig.bus.clock.sleep(0.001)
+    for register, value in left_behind:
+        rig.bus.transfer(0x39, bytes((register, value)))
+    rig.bus.clock.sleep(1.0)
+    rig.chip.violations.clear()
+    rig.driver.start(gain=64)
+    assert rig.driver.read().gain == GAINS[64][1]
+    assert rig.chip.violations == []

@@ -184,10 +184,12 @@ def test_synchronised_modes_wait_for_an_edge(bench: Bench) -> None:
     bench.set_up()
     bench.put(0xA9, 0x10)
     bench.put(0x70, 0x01)
+    bench.put(0xA9, 0x00)
     bench.put(0x80, 0x03)
     bench.clock.sleep(1.0)
-    assert bench.get(0x71) == b"\x02"
     assert not bench.valid()
+    bench.put(0xA9, 0x10)
+    assert bench.get(0x71) == b"\x02"
 
 
 def test_manual_auto_zero_takes_its_time(bench: Bench) -> None:

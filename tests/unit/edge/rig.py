@@ -125,6 +125,21 @@ class Device:
         )
         self.calibrations = self.guide.run("all").calibrations
         self.world.stage = self.stage
+        travel: Travel = SimTravel(self.world.encoder, self.clock)
+        if self.travel_by == "pictures":
+            travel = TimedTravel(self.clock, 180.0)
+        self.travel = travel
+        self._assemble()
+
+    def restart(self) -> None:
+        """The agent and both chips begin anew, with the calibration that is kept; what was told is forgotten."""
+        self.tof.power_cycle()
+        self.spectral.power_cycle()
+        self._assemble()
+        self.told.clear()
+        self.spool.messages.clear()
+
+    def _assemble(self) -> None:
         self.assembler = Assembler(
             spool=self.spool,  # pyright: ignore[reportArgumentType]  # append and boot_id are all it needs
             identity=Identity("ESP32_LL_01", "LL", "line1", session=uuid.UUID(int=9)),
@@ -135,12 +150,8 @@ class Device:
             location=None,
             on_trouble=self._troubled,
         )
-        travel: Travel = SimTravel(self.world.encoder, self.clock)
-        if self.travel_by == "pictures":
-            travel = TimedTravel(self.clock, 180.0)
-        self.travel = travel
-        self.assembler.belt.travel, self.assembler.belt.learn = travel.kind, travel.learn
-        self.sampler.feed_with(travel=travel, meanwhile=self.meanwhile, taker=self.assembler.belt)
+        self.assembler.belt.travel, self.assembler.belt.learn = self.travel.kind, self.travel.learn
+        self.sampler.feed_with(travel=self.travel, meanwhile=self.meanwhile, taker=self.assembler.belt)
 
     def monotonic_ns(self) -> int:
         """The agent's time is the bus's."""

@@ -5,8 +5,10 @@ Each case says how it must end. What is graded meanwhile must be what a healthy 
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from tests.unit.edge.rig import PERIOD_S, Device
 
 FAULT_S, HEALTHY_S, LEAD_S = 16.0, 24.0, 8.0
 REPORT_S = 3 * PERIOD_S
+DOCS = Path(__file__).parents[3] / "docs" / "sensors.md"
 TRUE_MM = 30.0  # a zone on the flank of a piece that is just being moved may differ by so much
 SCORE = 0.12  # two looks at one piece at different moments of its rest differ by so much at most
 TOF, SPECTRAL = "VL53L8CH", "AS7341"
@@ -73,6 +76,9 @@ ENDINGS = {
 }
 
 
+TOLD_KINDS = {kind for ending in ENDINGS.values() for _, kind in ending.reported}
+
+
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -107,6 +113,23 @@ def test_the_list_is_whole() -> None:
     assert set(ENDINGS) == set(PRESETS)
 
 
+def test_the_list_is_told_in_the_docs_with_what_was_measured() -> None:
+    """Every fault has a row, and who is told of what in it is what the device says (`row_of` makes them)."""
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| ([^|]+) \| \d+ of \d+ \|$", DOCS.read_text(), re.MULTILINE))
+    assert set(rows) == set(PRESETS)
+    for name, ending in ENDINGS.items():
+        kinds = {kind for _, kind in ending.reported}
+        assert kinds == {kind for kind in TOLD_KINDS if rows[name].startswith(f"{kind} after")}, name
+
+
+def row_of(device: Device, name: str) -> str:
+    """What a fault did, for the table: what was told and when, and looks lost meanwhile."""
+    first = {str(each.trouble.kind): each.at_s for each in reversed(device.told) if each.trouble.kind}
+    told = [f"{kind} after {at_s:.1f} s" for kind, at_s in first.items()]
+    lost = sum(each.measurement.tof is None or each.measurement.spectral is None for each in device.seen)
+    return f"| `{name}` | {', '.join(told) or 'nothing'} | {lost} of {len(device.seen)} |"
+
+
 def test_every_kind_of_trouble_has_words_for_people() -> None:
     kinds = {kind for ending in ENDINGS.values() for _, kind in ending.reported} | {str(kind) for kind in Kind}
     assert {Trouble(TOF, True, "", 0, 0, kind).code for kind in kinds} == SENSOR_CODES
@@ -123,7 +146,9 @@ def test_a_fault_ends_as_stated(name: str, healthy: dict[int, float]) -> None:
     assert_dead_means_dead(device, ending)
     if ending.blind:
         assert [seen for seen in device.samples(PERIOD_S + 0.5) if seen.fusion] == []
+    row = row_of(device, name)
     device.run(HEALTHY_S)
+    print(row)  # pytest -rP shows what docs/sensors.md says
     assert_whole_again(device)
     assert_true(device, healthy, bent_s=FAULT_S + PERIOD_S if ending.bent else 0.0)
 
