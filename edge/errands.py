@@ -21,6 +21,7 @@ from edge.feed import pause, resume
 from edge.guided import PROCEDURES, WORDS, Outcome, Procedure, gauge
 from edge.identity import Identity
 from edge.recorder import Found
+from edge.stage import Stage
 from edge.world import LINE, WHITE_TILE, World
 from quality.challenge import Expected, Reference, judge_challenge
 from quality.errors import QualityError
@@ -86,9 +87,11 @@ class Errands:
         now: Callable[[], datetime | None],
         configure: Callable[[DesiredConfiguration], Awaitable[ReportedConfiguration | None]],
         revision: Callable[[], int],
+        stage: bool = False,
         led: Path = LED,
     ) -> None:
         self._world = world
+        self._stage = stage
         self._in_bus = in_bus
         self._calibrations = calibrations
         self._calibrate = calibrate
@@ -103,7 +106,7 @@ class Errands:
 
     def all(self) -> dict[str, Errand]:
         """Every command by its name."""
-        return {
+        errands: dict[str, Errand] = {
             "calibrate": self.calibrate,
             "challenge-test": self.challenge,
             "identify": self.identify,
@@ -111,6 +114,9 @@ class Errands:
             "self-test": self.self_test,
             "set-lot": self.set_lot,
         }
+        if self._stage and self._world.player is not None:
+            errands["play-fault"] = Stage(self._world.player, self._run).play
+        return errands
 
     async def set_lot(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """`lot_id`, and `revision` where the twin's next one is not meant: a write to the twin like any other."""

@@ -68,3 +68,7 @@ ON CONFLICT (device_id) DO UPDATE SET
     revision = GREATEST(t.revision + 1, EXCLUDED.revision), desired = t.desired || EXCLUDED.desired,
     desired_by = EXCLUDED.desired_by, desired_at = EXCLUDED.desired_at
 RETURNING revision, desired;
+
+-- name: twin_of
+-- What a device shall be set to, and who said so; nothing where nobody ever did.
+SELECT revision, desired, desired_by, desired_at FROM sqal_device_twins WHERE device_id = %(device_id)s;
