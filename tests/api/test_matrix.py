@@ -113,6 +113,7 @@ ROUTES = {
     "GET /api/gaveurs/lots/{lot_id}": Who("viewer", "target"),
     "POST /api/sqal/lots/{lot_id}/parents": Who("operator", "target", {"parent_lot_id": "{lot_id}"}),
     "GET /api/sqal/lots/{lot_id}/decisions": Who("viewer", "target"),
+    "GET /api/sqal/lots/{lot_id}/pieces": Who("viewer", "target"),
     "GET /api/sqal/lots/{lot_id}/genealogy": Who("viewer", "target"),
     "POST /api/sqal/lots/{lot_id}/hold": Who("operator", "target", WORDS),
     "POST /api/sqal/lots/{lot_id}/release": Who("operator", "target", WORDS),
