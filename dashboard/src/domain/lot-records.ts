@@ -124,7 +124,8 @@ export interface Certificate {
 
 /** The facts of a certificate's own page, which the server wrote in the person's language. */
 export function certificateOf(html: string): Certificate {
-  const page = new DOMParser().parseFromString(html, 'text/html');
+  // Its style sheet is for print; this page's security policy would complain of it.
+  const page = new DOMParser().parseFromString(html.replace(/<style>[\s\S]*?<\/style>/, ''), 'text/html');
   const words = (node: Element | null) => (node?.textContent ?? '').trim();
   const svg = page.querySelector('svg');
   svg?.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
