@@ -29,6 +29,7 @@ from cloud.api.channels import ChannelsController
 from cloud.api.devices import DevicesController, sites
 from cloud.api.document import Described
 from cloud.api.export import Exports, export_samples
+from cloud.api.fleet import CommandsController, fleet
 from cloud.api.gate import Audit, Gate, Watch
 from cloud.api.guard import Guard
 from cloud.api.limit import Limit
@@ -230,6 +231,8 @@ def _api() -> Router:
             health,
             overview,
             DevicesController,
+            CommandsController,
+            fleet,
             SamplesController,
             StatsController,
             AlertsController,

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from cloud.broker import password, tls_context
 from cloud.clock import Clock
+from cloud.fleet import Fleet
 from cloud.hub import Filters, Hub, passes
 from cloud.links import Links
 from cloud.live import (
@@ -70,6 +71,7 @@ class Relay:
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self.hub = hub
         self.pending = Pending()
+        self.fleet = Fleet()
         self.links = Links(self._announce)
         self.counters = Counters()
         self.memory = Memory()
@@ -114,15 +116,14 @@ class Relay:
 
     def _take_device(self, topic: DeviceTopic, payload: bytes) -> None:
         now = self._clock.now()
+        self.fleet.take(topic, payload, now)
         if topic.kind == "sample":
             self._take_sample(topic, decode(Sample, payload))
         elif topic.kind == "state":
             state = decode(State, payload)
-            self._check(topic, state.device_id)
             self.hub.publish(device_bundle(DevicePayload(topic.device, topic.site, state.state), now))
         elif topic.kind == "health":
             health = decode(Health, payload)
-            self._check(topic, health.device_id)
             self.hub.publish(health_bundle(health, topic.site, now))
         elif topic.kind == "receipt":
             receipt = decode(Receipt, payload)
@@ -192,6 +193,7 @@ def relay_client(broker: BrokerSettings, relay: Relay, rng: random.Random) -> Cl
     Raises SettingsError for a certificate or password that cannot be read.
     """
     kinds = [subscription("sample"), subscription("state"), subscription("health"), subscription("receipt")]
+    kinds += [subscription("meta"), subscription("cfg", "reported"), subscription("res", "+")]
     kinds += [subscription("error"), ALL_ALARMS, ALL_HOSTS]
     return Client(
         host=broker.host,

@@ -128,6 +128,7 @@ class Agent:
             sampler=self.sampler,
             uplink=self.uplink,
             recipe=self.recipe,
+            stage=settings.stage,
         )
         self.onlooker = Onlooker(
             identity=self.identity,
@@ -155,6 +156,7 @@ class Agent:
             now=self._now,
             configure=self._configure,
             revision=lambda: self.twin.revision,
+            stage=settings.stage,
         )
         self.commands = Commands(self.errands.all(), now=self._now, answer=self._answer)
         self._notifier = Notifier(os.environ)

@@ -21,6 +21,7 @@ from edge.feed import pause, resume
 from edge.guided import PROCEDURES, WORDS, Outcome, Procedure, gauge
 from edge.identity import Identity
 from edge.recorder import Found
+from edge.stage import Stage
 from edge.world import LINE, WHITE_TILE, World
 from quality.challenge import Expected, Reference, judge_challenge
 from quality.errors import QualityError
@@ -30,6 +31,7 @@ BLINK_S_MAX = 60
 WHITE_TOLERANCE = 0.10  # of the white reference: what a clean window and a healthy lamp keep to
 SPECTRA = 5
 PIECES_MAX = 50
+BODIES_MAX = 9  # of a gauge set, beside the one that passes
 PIECE_WAIT_S = 60.0  # for each piece of a gauge or a reference that is to come by
 NO_PERSON = 409
 
@@ -86,9 +88,11 @@ class Errands:
         now: Callable[[], datetime | None],
         configure: Callable[[DesiredConfiguration], Awaitable[ReportedConfiguration | None]],
         revision: Callable[[], int],
+        stage: bool = False,
         led: Path = LED,
     ) -> None:
         self._world = world
+        self._stage = stage
         self._in_bus = in_bus
         self._calibrations = calibrations
         self._calibrate = calibrate
@@ -103,7 +107,7 @@ class Errands:
 
     def all(self) -> dict[str, Errand]:
         """Every command by its name."""
-        return {
+        errands: dict[str, Errand] = {
             "calibrate": self.calibrate,
             "challenge-test": self.challenge,
             "identify": self.identify,
@@ -111,6 +115,9 @@ class Errands:
             "self-test": self.self_test,
             "set-lot": self.set_lot,
         }
+        if self._stage and self._world.player is not None:
+            errands["play-fault"] = Stage(self._world.player, self._run).play
+        return errands
 
     async def set_lot(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """`lot_id`, and `revision` where the twin's next one is not meant: a write to the twin like any other."""
@@ -147,7 +154,7 @@ class Errands:
         return {"tof": found.tof.id, "spectral": found.spectral.id}
 
     async def _gauge(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The next passes are those of the gauge body."""
+        """The next passes are those of the gauge body; `others`: [factor, uncertainty] of those before it."""
         before, now = self._calibrations(), self._now()
         true_mm3, passes = args.get("volume_mm3"), args.get("passes", 5)
         if before is None or now is None:
@@ -156,16 +163,24 @@ class Errands:
             raise CommandError(REFUSED, "volume_mm3: the known volume of the gauge body")
         if not isinstance(passes, int) or not 5 <= passes <= PIECES_MAX:
             raise CommandError(REFUSED, f"passes: a whole number from 5 to {PIECES_MAX}")
+        others = _factors(args.get("others", []))
         pieces = await self._pieces(passes)
         volumes = np.array([piece.tof.volume_mm3 for piece in pieces])
         true_u = float(args.get("volume_mm3_u", 0.002 * true_mm3))
         device_id = self._identity.device_id
         try:
-            outcome = gauge(before, volumes, true_mm3=true_mm3, true_mm3_u=true_u, device_id=device_id, now=now)
+            outcome = gauge(
+                before, volumes, true_mm3=true_mm3, true_mm3_u=true_u, device_id=device_id, now=now, others=others
+            )
         except CalibrationError as error:
             raise CommandError(NO_PERSON, str(error)) from None
         await self._run(lambda: self._adopt(outcome))
-        return self._ids() | {"volume_factor": outcome.calibrations.tof.volume_factor}
+        found = outcome.calibrations.tof
+        return self._ids() | {
+            "volume_factor": found.volume_factor,
+            "volume_factor_u": found.volume_factor_u,
+            **outcome.records[0].conditions,
+        }
 
     async def _pieces(self, count: int) -> list[Found]:
         """The next graded pieces, each once."""
@@ -310,6 +325,17 @@ class Errands:
             return await asyncio.wrap_future(self._in_bus(call))
         except (DriverError, BusError, CalibrationError) as error:
             raise CommandError(FAILED, str(error)) from None
+
+
+def _factors(others: object) -> list[tuple[float, float]]:
+    """Factors of gauge bodies as a command names them. Raises CommandError."""
+    try:
+        found = msgspec.convert(others, list[tuple[float, float]])
+    except msgspec.ValidationError as error:
+        raise CommandError(REFUSED, f"others: {error}") from None
+    if len(found) > BODIES_MAX or any(not 0.5 < factor < 2.0 or not 0.0 < u < 0.1 for factor, u in found):
+        raise CommandError(REFUSED, f"others: at most {BODIES_MAX} factors, each near 1 and with its uncertainty")
+    return found
 
 
 def _chosen(triggers: str) -> str:

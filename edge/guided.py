@@ -5,6 +5,7 @@ belt, a saturated white, and a dark that is brighter than the white. What was me
 calibrations and says which one it was based on.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -29,7 +30,7 @@ from edge.feed import pause, resume
 from edge.world import BLACK_CAP, EMPTY_BELT, WHITE_TILE, Show
 from quality.calibration import CLEAR, SpectralCalibration, TofCalibration, calibrate_belt, calibrate_spectrum
 from quality.errors import QualityError
-from quality.gauge import gauge_factor
+from quality.gauge import gauge_factor, joint_factor
 
 Procedure = Literal["belt", "dark", "white", "all"]
 PROCEDURES: tuple[Procedure, ...] = ("belt", "dark", "white", "all")
@@ -192,20 +193,26 @@ class Guide:
 
 def gauge(
     before: Calibrations, volumes_mm3: NDArray[np.float64], *, true_mm3: float, true_mm3_u: float, device_id: str,
-    now: datetime,
+    now: datetime, others: Sequence[tuple[float, float]] = (),
 ) -> Outcome:  # fmt: skip
     """Take the volumes that passes of a gauge body gave, and make the factor that corrects them.
 
-    Raises CalibrationError for too few, scattering or impossible ones.
+    others: factor and uncertainty of bodies of the set that passed before; the mean of all is kept, and the conditions
+    of the record say what this body alone gave. Raises CalibrationError for too few, scattering, impossible or
+    contradicting ones.
     """
     old = before.tof
     try:
-        factor, factor_u = gauge_factor(volumes_mm3 / old.volume_factor, true_mm3=true_mm3, true_mm3_u=true_mm3_u)
+        own = gauge_factor(volumes_mm3 / old.volume_factor, true_mm3=true_mm3, true_mm3_u=true_mm3_u)
+        factor, factor_u = joint_factor([*others, own])
     except QualityError as error:
         raise CalibrationError(f"the gauge body tells nothing: {error}") from None
     tof = replace(old, id=f"{device_id}-tof-{now:%Y%m%dT%H%M%SZ}", volume_factor=factor, volume_factor_u=factor_u)
     found = msgspec.structs.replace(before, tof=tof)
-    return Outcome(found, [record_of(tof, "gauge", old=old, now=now)])
+    record = record_of(tof, "gauge", old=old, now=now)
+    conditions: dict[str, float | str | bool | None] = {"bodies": len(others) + 1.0}
+    conditions |= {"body_factor": own[0], "body_factor_u": own[1]}
+    return Outcome(found, [msgspec.structs.replace(record, conditions=conditions)])
 
 
 def record_of(

@@ -30,7 +30,15 @@ class Reporter:
     """Makes both messages; None while wall time is not known, for nothing is sent without a time."""
 
     def __init__(
-        self, *, identity: Identity, clock: EdgeClock, spool: Spool, sampler: Sampler, uplink: Uplink, recipe: Recipe
+        self,
+        *,
+        identity: Identity,
+        clock: EdgeClock,
+        spool: Spool,
+        sampler: Sampler,
+        uplink: Uplink,
+        recipe: Recipe,
+        stage: bool = False,
     ) -> None:
         self.calibration_ids: CalibrationIds | None = None
         self.belt_empty_since_ns: int | None = None
@@ -41,6 +49,7 @@ class Reporter:
         self._sampler = sampler
         self._uplink = uplink
         self._recipe = recipe
+        self._capabilities = [*CAPABILITIES, "stage"] if stage else CAPABILITIES
         self._started_ns = clock.monotonic_ns()
 
     def health(self, period_s: float, folder: Path) -> Health | None:
@@ -95,7 +104,7 @@ class Reporter:
             sensors=self.sensors(),
             calibration=self.calibration_ids,
             recipe=self._recipe.label,
-            capabilities=CAPABILITIES,
+            capabilities=self._capabilities,
             clock=SYNCED if wall_ns else UNSET,
             site_code=self._identity.site,
             line=self._identity.line,

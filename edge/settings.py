@@ -34,7 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device, site, line: who it is. bus: `sim`, `linux` or `replay`. i2c_bus: the number in /dev/i2c-N of both sensors;
     i2c_bus_tof, i2c_bus_spectral: of one of them where they have a bus each (1 MHz for the VL53L8CH, 400 kHz for the
     AS7341). power_command: switches the supply of both sensors off and on, where something can; run without a shell.
-    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). rate_hz: measurements a second of
+    capture: what a replay plays. faults: the name of what goes wrong (`sim` only). stage: commands may play faults
+    (`sim` only, and the demo's alone). rate_hz: measurements a second of
     the bus's time. mode: `timed` at that rate, `free` as fast as the sensors can, `belt` once for each piece, with
     rate_hz for looks at an empty belt. encoder_file: the count of a wheel on the belt, encoder_pulses_per_mm of it;
     without one the belt is taken to run evenly at belt_mm_s, and every pass corrects that. speed: how much faster than
@@ -62,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     power_command: str | None = None
     capture: Path | None = None
     faults: str | None = None
+    stage: bool = False
     rate_hz: Annotated[float, Meta(ge=0.1, le=15.0)] = 1.0
     mode: SamplingMode = "timed"
     belt_mm_s: Annotated[float, Meta(ge=5.0, le=220.0)] = 200.0
@@ -89,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("stock_lean is for the simulated bus: real livers are what they are")
         if self.bus != "sim" and self.faults is not None:
             raise ValueError("faults are for the simulated bus: real sensors bring their own")
+        if self.bus != "sim" and self.stage:
+            raise ValueError("stage is for the simulated bus: nobody breaks a real sensor by command")
         if self.power_command is not None:
             _check_command(self.power_command)
         if (self.bus == "replay") != (self.capture is not None):

@@ -152,7 +152,7 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     from drivers.sim.clock import PacedClock  # noqa: PLC0415
     from drivers.sim.spoiled import Installation  # noqa: PLC0415
     from drivers.sim.stock import Stock  # noqa: PLC0415
-    from drivers.sim.timeline import LEAD_S, Player, always, played  # noqa: PLC0415
+    from drivers.sim.timeline import LEAD_S, NOTHING, Player, always, played  # noqa: PLC0415
     from drivers.sim.troubles import Rig  # noqa: PLC0415
     from drivers.sim.vl53l8ch import SimVl53l8ch  # noqa: PLC0415
     from drivers.sim.vl53l8ch_optics import ChipOptics  # noqa: PLC0415
@@ -171,11 +171,12 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
     tof_bus.attach(tof_chip)
     spectral_bus.attach(spectral_chip)
     player = None
-    if settings.faults is not None:
+    if settings.faults is not None or settings.stage:
         rng = random.Random(settings.seed)  # noqa: S311  # one seed is one run
         rig = Rig((tof_bus, spectral_bus), tof_chip, spectral_chip, place, rng)
         try:
-            timeline = always(settings.faults) if faults_at_once else played(settings.faults)
+            play = always if faults_at_once else played
+            timeline = NOTHING if settings.faults is None else play(settings.faults)
         except ValueError as error:
             raise SettingsError("faults", str(error)) from None
         player = Player(rig, timeline, lead_s=0.0 if faults_at_once else LEAD_S)

@@ -9,6 +9,7 @@ from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
+from cloud.api.cursor import cursor_of, key_of
 from cloud.api.params import LotPath
 from cloud.api.problems import BadRequestError, ConflictError, ForbiddenError, NotFoundError
 from cloud.api.rights import Rights, require_lot
@@ -17,7 +18,7 @@ from cloud.ledger_queue import LedgerEvent, queue_event
 from cloud.lot_import import Lot
 from cloud.lot_report import csv_report, pdf_report
 from cloud.store.reader import Row, Store
-from contract.bounds import INT_MAX
+from contract.bounds import INT_MAX, Grade, SampleId
 
 PIECES_MAX = 100_000
 # fmt: off
@@ -29,6 +30,11 @@ REPORT_COLUMNS = (
 # fmt: on
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
 Person = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Cursor = Annotated[
+    str | None, QueryParameter(name="before", max_length=500, description="the `next` of the page before")
+]
+GradeFilter = Annotated[Grade | None, QueryParameter(name="grade")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=500)]
 Format = Annotated[Literal["csv", "pdf"], QueryParameter(name="format")]
 
 
@@ -50,6 +56,20 @@ class Lots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Lots to make or bring up to date, by their code."""
 
     lots: Annotated[list[Lot], msgspec.Meta(min_length=1, max_length=500)]
+
+
+class PieceKey(msgspec.Struct, frozen=True, array_like=True):
+    """What the pieces of a lot are ordered by."""
+
+    time: datetime
+    sample_id: SampleId
+
+
+class LotPieces(msgspec.Struct, frozen=True):
+    """A page of pieces; `next` is the `before` of the page after it, null on the last."""
+
+    pieces: list[Row]
+    next: str | None
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -158,6 +178,31 @@ class LotRecordsController(Controller):
         ancestors = await store.rows("lot_ancestors", lot_id=lot_id, sites=rights.sites)
         descendants = await store.rows("lot_descendants", lot_id=lot_id, sites=rights.sites)
         return {"lot_id": lot_id, "ancestors": ancestors, "descendants": descendants}
+
+    @get("/{lot_id:int}/pieces", summary="Pieces of a lot")
+    async def pieces(
+        self,
+        *,
+        store: NamedDependency[Store],
+        rights: NamedDependency[Rights],
+        lot_id: LotPath,
+        before: Cursor = None,
+        grade: GradeFilter = None,
+        limit: Limit = 50,
+    ) -> LotPieces:
+        """A page, newest first, of one grade where asked."""
+        await require_lot(store, rights, lot_id)
+        key = key_of(PieceKey, before)
+        rows = await store.rows(
+            "lot_pieces_page",
+            lot_id=lot_id,
+            time=key and key.time,
+            sample_id=key and key.sample_id,
+            grade=grade,
+            limit=limit,
+        )
+        more = cursor_of(PieceKey(rows[-1]["time"], rows[-1]["sample_id"])) if len(rows) == limit else None
+        return LotPieces(rows, more)
 
     @get("/{lot_id:int}/report", summary="Report of a lot")
     async def report(

@@ -187,6 +187,8 @@ async def login_by_link(
 ) -> Response[bytes]:
     """Enter by a link that works once. Raises UnauthorizedError."""
     user = await store.row("use_login_link", digest=digest_of(link))
+    if user is None and "text/html" in request.headers.get("accept", ""):  # a person: the page says it in words
+        return Response(b"", status_code=303, headers={"Location": "/login?link=used"} | NO_STORE)
     if user is None:
         raise UnauthorizedError("this login link was used already, or it is too old: ask for a new one")
     headers = await session_headers(request, store, user["user_id"])

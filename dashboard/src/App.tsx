@@ -7,6 +7,7 @@ import { LivePage, type LivePageProps } from './pages/live/LivePage';
 import { Link } from './router/Link';
 import { routeOf, useRoute, type Route } from './router/route';
 import { usePreferences } from './stores/preferences';
+import { useSession } from './stores/session';
 
 // Only the live line is in the first load; every other page comes when it is opened.
 const SitesPage = lazy(() => import('./pages/sites/SitesPage'));
@@ -15,6 +16,7 @@ const AlertsPage = lazy(() => import('./pages/alerts/AlertsPage'));
 const LotsPage = lazy(() => import('./pages/lots/LotsPage'));
 const DevicesPage = lazy(() => import('./pages/devices/DevicesPage'));
 const AdminPage = lazy(() => import('./pages/admin/AdminPage'));
+const LoginPage = lazy(() => import('./pages/login/LoginPage'));
 const SamplePage = lazy(() => import('./pages/sample/SamplePage'));
 
 /** Language, theme and title belong to the document: screen readers, scroll bars and form controls follow them. */
@@ -24,7 +26,7 @@ function useDocument({ page }: Route): void {
   const isWall = usePreferences((state) => state.isWall);
   useEffect(() => {
     document.documentElement.lang = language;
-    document.title = page === 'live' || page === 'unknown' || page === 'sample' ? t.pageTitle : `${t.product} · ${t.nav[page]}`;
+    document.title = page === 'live' || page === 'unknown' || page === 'sample' || page === 'login' ? t.pageTitle : `${t.product} · ${t.nav[page]}`;
   }, [language, page, t]);
   useEffect(() => {
     if (theme === 'auto') delete document.documentElement.dataset['theme'];
@@ -73,7 +75,9 @@ function Routed({ route: { page, param } }: { readonly route: Route }) {
     case 'devices':
       return <DevicesPage deviceId={param} />;
     case 'admin':
-      return <AdminPage />;
+      return <AdminPage tab={param} />;
+    case 'login':
+      return <LoginPage />;
     case 'sample':
       return <SamplePage sampleId={param ?? ''} />;
     default:
@@ -85,6 +89,17 @@ export function App(props: LivePageProps) {
   const pathname = useRoute((state) => state.pathname);
   const route = routeOf(pathname);
   useDocument(route);
+  const isStranger = useSession((state) => state.phase === 'stranger');
+  if (isStranger) {
+    return (
+      <>
+        <Header isBare />
+        <Suspense fallback={<Waiting />}>
+          <LoginPage />
+        </Suspense>
+      </>
+    );
+  }
   return (
     <>
       <Header />

@@ -3,6 +3,7 @@ import { App } from './App';
 import { followHistory } from './router/route';
 import { LiveFeed, openBrowserSocket } from './live/feed';
 import { ringForAlerts } from './live/bell';
+import { useSession } from './stores/session';
 import { keepPreferences } from './stores/preferences';
 import './styles/base.css';
 import './styles/layout.css';
@@ -12,6 +13,7 @@ import './styles/alerts.css';
 import './styles/pages.css';
 import './styles/figures.css';
 import './styles/inspect.css';
+import './styles/forms.css';
 import './styles/wall.css';
 
 const feed = new LiveFeed({ open: openBrowserSocket, now: () => performance.now(), random: Math.random });
@@ -29,5 +31,10 @@ createRoot(root).render(<App onReconnect={reconnect} onRetry={retry} />);
 keepPreferences();
 followHistory();
 ringForAlerts();
-feed.start();
+void useSession
+  .getState()
+  .ask()
+  .then(() => {
+    if (useSession.getState().phase !== 'stranger') feed.start();
+  });
 window.addEventListener('online', reconnect);

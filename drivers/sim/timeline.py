@@ -122,6 +122,9 @@ def _preset(name: str) -> Preset:
     return preset
 
 
+NOTHING: Final = Timeline(())  # for a player that only plays what it is asked for
+
+
 class Player:
     """Plays `timeline` on the buses of `rig`, from `lead_s` after its making on. on_change: a preset begins or ends."""
 
@@ -139,6 +142,21 @@ class Player:
     def on(self) -> list[Preset]:
         """What is wrong now."""
         return [preset for _, preset, _ in self._active]
+
+    def play(self, name: str, for_s: float = PLAY_S) -> Preset:
+        """Begin a preset now, beside the timeline, for `for_s` of the bus clock or as long as it lasts by itself.
+
+        Between two transfers, on the bus's own thread. Raises ValueError for an unknown name.
+        """
+        preset = _preset(name)
+        end_s = self._rig.buses[0].clock.monotonic_ns() / 1e9 - self._begin_s + (preset.for_s or for_s)
+        self._active.append((end_s, preset, preset.trouble.begin(self._rig)))
+        self._tell(preset, True)
+        return preset
+
+    def calm(self) -> None:
+        """End what is on now; the timeline goes on. On the bus's own thread."""
+        self._end(float("inf"))
 
     def before(self, transfer: Transfer) -> None:
         """Begin and end what is due, then let what is on have its way."""
@@ -169,6 +187,8 @@ class Player:
 
     def _step(self) -> tuple[Step | None, float]:
         steps, every_s = self._timeline.steps, self._timeline.every_s
+        if not steps:
+            return None, float("inf")
         turn, place = divmod(self._next, len(steps))
         if turn and every_s is None:
             return None, float("inf")

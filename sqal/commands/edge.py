@@ -76,6 +76,7 @@ def _common(function: Function) -> Function:
 @click.option("--belt-mm-s", type=float, help="Speed of the belt in mode belt without an encoder.  [default: 200]")
 @click.option("--stock-lean", type=float, help="-1 to 1: simulated pieces better or worse than usual.  [default: 0]")
 @click.option("--lot", "lot_id", type=int, help="Lot that samples belong to until the twin says otherwise.")
+@click.option("--stage/--no-stage", default=None, help="Let commands play faults on the simulated bus.  [default: no]")
 @click.option("--trust-clock/--ask-kernel", default=None, help="Believe the wall clock, or the kernel about it.")
 def run(config: Path | None, broker: str | None, **options: Any) -> None:
     """Measure, grade, keep, send: the agent of one device, until SIGTERM or Ctrl-C.

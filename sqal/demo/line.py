@@ -178,7 +178,7 @@ class Line:
         }
         if site.device == self.plan.stage and self.plan.faults is not None:
             options["faults"] = self.plan.faults
-        words = [word for key, value in options.items() for word in (f"--{key}", value)]
+        words = ["--stage", *(word for key, value in options.items() for word in (f"--{key}", value))]
         return self._sqal(site.device, "edge", "run", *words)
 
     def _sqal(self, name: str, *words: str) -> Child:

@@ -83,6 +83,15 @@ SELECT time, sample_id, device_id, piece_id, fusion_final_score, fusion_final_sc
     recipe, calibration_tof, calibration_spectral, quality_flags
 FROM sqal_sensor_samples WHERE lot_id = %(lot_id)s ORDER BY time, sample_id LIMIT %(limit)s;
 
+-- name: lot_pieces_page
+-- A page of the pieces of a lot in few columns, the newest first, of one grade where asked.
+SELECT time, sample_id, device_id, piece_id, fusion_final_score, fusion_final_score_u, fusion_final_grade,
+    vl53l8ch_mass_g, as7341_freshness_index, as7341_oxidation_index
+FROM sqal_sensor_samples
+WHERE lot_id = %(lot_id)s AND (%(grade)s::TEXT IS NULL OR fusion_final_grade = %(grade)s)
+    AND (%(time)s::TIMESTAMPTZ IS NULL OR (time, sample_id) < (%(time)s, %(sample_id)s::TEXT))
+ORDER BY time DESC, sample_id DESC LIMIT %(limit)s;
+
 -- name: euralis_sites
 -- Sites with their devices, lots and the quality of a period.
 SELECT to_jsonb(s) AS site, s.code,

@@ -77,3 +77,7 @@ FROM (
     FROM sqal_recipe_activations ORDER BY site_code, device_id, activation_id DESC
 ) AS a
 LEFT JOIN sqal_recipes AS r ON r.name = a.name AND r.version = a.version;
+
+-- name: twin_of
+-- What a device shall be set to, and who said so; nothing where nobody ever did.
+SELECT revision, desired, desired_by, desired_at FROM sqal_device_twins WHERE device_id = %(device_id)s;

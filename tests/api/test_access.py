@@ -148,6 +148,9 @@ async def test_a_login_link_works_once_and_a_disabled_user_is_out(closed: Closed
     first = await closed.served.http.get(link)
     assert (first.status_code, first.headers["location"]) == (303, "/")
     assert (await closed.served.http.get(link)).status_code == 401
+    person = await closed.served.http.get(link, headers={"Accept": "text/html"})
+    assert (person.status_code, person.headers["location"]) == (303, "/login?link=used")
+    assert "set-cookie" not in person.headers
     closed.access.change_user("anne", is_active=False)
     assert (await closed.served.http.get(late)).status_code == 401
 

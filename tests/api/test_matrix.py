@@ -38,6 +38,7 @@ class Who:
 
 READING = ("POST /api/sqal/tickets", "POST /api/sqal/spc/gage-rr")  # change nothing: the scope `read` suffices
 # fmt: off
+REQUEST = {"command_id": "01910000-0000-7000-8000-000000000000"}
 SHIPPED = {"name": DEFAULT_RECIPE.name, "version": DEFAULT_RECIPE.version}
 PIECE = {
     "reference_id": "new-{code}", "figures": {"volume_mm3": {"value": 1000.0, "tolerance": 10.0}}, "every_s": 86400.0,
@@ -59,6 +60,11 @@ ROUTES = {
     "POST /api/sqal/devices": Who("admin", "target", {"device_id": "NEW_{code}", "site_code": "{code}"}),
     "GET /api/sqal/devices/{device_id}": Who("viewer", "target"),
     "PATCH /api/sqal/devices/{device_id}": Who("admin", "target", {"device_name": "n"}),
+    "GET /api/sqal/fleet": Who("viewer", "own"),
+    "POST /api/sqal/devices/{device_id}/commands": Who("operator", "target", {"name": "self-test"}),
+    "GET /api/sqal/devices/{device_id}/commands/{command_id}": Who("viewer", "target", names=REQUEST),
+    "GET /api/sqal/devices/{device_id}/twin": Who("viewer", "target"),
+    "PUT /api/sqal/devices/{device_id}/twin": Who("operator", "target", {"rate_hz": 1.0}),
     "GET /api/sqal/samples": Who("viewer", "own"),
     "GET /api/sqal/samples/latest": Who("viewer", "own"),
     "GET /api/sqal/samples/{sample_id}": Who("viewer", "hidden"),
@@ -107,6 +113,7 @@ ROUTES = {
     "GET /api/gaveurs/lots/{lot_id}": Who("viewer", "target"),
     "POST /api/sqal/lots/{lot_id}/parents": Who("operator", "target", {"parent_lot_id": "{lot_id}"}),
     "GET /api/sqal/lots/{lot_id}/decisions": Who("viewer", "target"),
+    "GET /api/sqal/lots/{lot_id}/pieces": Who("viewer", "target"),
     "GET /api/sqal/lots/{lot_id}/genealogy": Who("viewer", "target"),
     "POST /api/sqal/lots/{lot_id}/hold": Who("operator", "target", WORDS),
     "POST /api/sqal/lots/{lot_id}/release": Who("operator", "target", WORDS),

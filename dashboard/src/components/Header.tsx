@@ -1,11 +1,13 @@
 import { useTexts } from '../i18n';
 import { usePreferences } from '../stores/preferences';
+import { Account } from './Account';
 import { ConnectionState } from './ConnectionState';
 import { LiveSwitches } from './LiveSwitches';
 import { Nav } from './Nav';
 import { Segmented } from './Segmented';
 
-export function Header() {
+/** `isBare`: for somebody who has not logged in there is nothing to go to yet. */
+export function Header({ isBare = false }: { readonly isBare?: boolean }) {
   const { t, language } = useTexts();
   const theme = usePreferences((state) => state.theme);
   const setLanguage = usePreferences((state) => state.setLanguage);
@@ -22,10 +24,11 @@ export function Header() {
           <p className="quiet">{t.tagline}</p>
         </div>
       </div>
-      <ConnectionState />
-      <Nav />
+      {!isBare && <ConnectionState />}
+      {!isBare && <Nav />}
       <div className="switches">
-        <LiveSwitches />
+        <Account />
+        {!isBare && <LiveSwitches />}
         <Segmented
           label={t.theme.label}
           value={theme}

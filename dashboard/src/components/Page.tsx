@@ -52,6 +52,12 @@ function Refused<T>({ query }: { readonly query: Query<T> }) {
     <div className="card empty-page" role="alert" data-testid="query-error">
       <h3>{words}</h3>
       <p className="quiet">{isForbidden ? t.query.forbiddenBody : error.reason}</p>
+      {isForbidden && <p className="quiet">{error.reason}</p>}
+      {isForbidden && (
+        <Link to="/login" className="button is-main" testId="forbidden-login">
+          {t.access.logIn}
+        </Link>
+      )}
       <button type="button" className="button" onClick={query.retry}>
         {t.query.retry}
       </button>

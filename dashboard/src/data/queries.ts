@@ -7,6 +7,7 @@
 import { useEffect, useEffectEvent } from 'react';
 import { create } from 'zustand';
 import { ApiError, type Answer } from '../api';
+import { useSession } from '../stores/session';
 
 const ENTRIES_MAX = 24;
 
@@ -49,6 +50,7 @@ export async function refresh<T>(key: string, load: () => Promise<Answer<T>>): P
     settle({ value: (await load()).value, error: null, isLoading: false });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    if (error.status === 401) useSession.getState().lose();
     settle({ value: before.value, error, isLoading: false });
   }
 }

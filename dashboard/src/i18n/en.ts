@@ -1,4 +1,8 @@
 /** The texts of the page in English. `Texts` makes a missing or extra key an error of compilation. */
+import { enAccess } from './en-access';
+import { enAdmin } from './en-admin';
+import { enDevices } from './en-devices';
+import { enLots } from './en-lots';
 import { enPages } from './en-pages';
 import { enSensors } from './en-sensors';
 import type { Texts } from './fr';
@@ -6,6 +10,10 @@ import type { Texts } from './fr';
 const many = (count: number, one: string, more: string): string => `${count} ${count === 1 ? one : more}`;
 
 export const en: Texts = {
+  ...enAccess,
+  ...enAdmin,
+  ...enDevices,
+  ...enLots,
   ...enPages,
   ...enSensors,
   product: 'SQAL',

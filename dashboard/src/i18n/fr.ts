@@ -1,5 +1,9 @@
 /** The texts of the page in French: the table that the other languages must match, key by key. */
 
+import { frAccess } from './fr-access';
+import { frAdmin } from './fr-admin';
+import { frDevices } from './fr-devices';
+import { frLots } from './fr-lots';
 import { frPages } from './fr-pages';
 import { frSensors } from './fr-sensors';
 
@@ -7,6 +11,10 @@ import { frSensors } from './fr-sensors';
 const many = (count: number, one: string, more: string): string => `${count} ${count < 2 ? one : more}`;
 
 export const fr = {
+  ...frAccess,
+  ...frAdmin,
+  ...frDevices,
+  ...frLots,
   ...frPages,
   ...frSensors,
   product: 'SQAL',

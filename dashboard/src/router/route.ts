@@ -11,12 +11,12 @@ export type PageName = (typeof PAGES)[number];
 
 export interface Route {
   /** `sample` is one piece as it was seen; `unknown` an address that names no page. */
-  readonly page: PageName | 'sample' | 'unknown';
+  readonly page: PageName | 'login' | 'sample' | 'unknown';
   /** What the page is to show: the code of a site, the id of a lot, a device or a sample. */
   readonly param: string | null;
 }
 
-const DETAILED = new Set<string>(['sites', 'lots', 'devices']);
+const DETAILED = new Set<string>(['sites', 'lots', 'devices', 'admin']);
 
 function decoded(part: string): string | null {
   try {
@@ -32,6 +32,7 @@ export function routeOf(pathname: string): Route {
   const [first = '', ...rest] = pathname.split('/').filter((part) => part !== '');
   const param = rest.length === 0 ? null : decoded(rest.join('/'));
   if (first === '') return { page: 'live', param: null };
+  if (first === 'login' && rest.length === 0) return { page: 'login', param: null };
   if (first === 'samples' && param !== null) return { page: 'sample', param };
   const page = PAGES.find((name) => name === first);
   if (page === undefined || page === 'live' || (rest.length > 0 && (param === null || !DETAILED.has(page)))) {
@@ -44,7 +45,7 @@ export function routeOf(pathname: string): Route {
 export function pathOf(page: PageName | 'sample', param: string | null = null): string {
   if (page === 'live') return '/';
   const base = page === 'sample' ? '/samples' : `/${page}`;
-  return param === null ? base : `${base}/${encodeURIComponent(param)}`;
+  return param === null ? base : `${base}/${param.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 const here = (): string => (typeof window === 'undefined' ? '/' : window.location.pathname);

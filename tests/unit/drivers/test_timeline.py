@@ -10,7 +10,7 @@ from drivers.sim.as7341 import SimAs7341
 from drivers.sim.bus import SimBus
 from drivers.sim.scene import Scene
 from drivers.sim.spoiled import Installation
-from drivers.sim.timeline import PRESETS, THEATRE, Player, Step, Timeline, always, names, played
+from drivers.sim.timeline import NOTHING, PRESETS, THEATRE, Player, Step, Timeline, always, names, played
 from drivers.sim.troubles import Rig
 from drivers.sim.vl53l8ch import SimVl53l8ch
 from drivers.steady import SteadyBus
@@ -130,3 +130,21 @@ def test_a_time_limit_is_not_waited_for_again(bench: Bench) -> None:
     with pytest.raises(BusTimeoutError):
         steady.transfer(0x39, b"\x92", 1)
     assert steady.retried == 0
+
+
+def test_a_fault_is_played_when_asked_for_and_ends_by_itself_or_by_word(bench: Bench) -> None:
+    player = bench.play(NOTHING)
+    bench.ask()
+    player.play("absent-spectral", 3.0)
+    with pytest.raises(NakError):
+        bench.ask()
+    bench.clock.sleep(4.0)
+    with pytest.raises(NakError):
+        bench.ask()  # it has only just got its supply
+    bench.ask()
+    player.play("absent-spectral", 300.0)
+    player.calm()
+    assert player.on == []
+    assert [(name, on) for _, name, on in bench.said] == [("absent-spectral", True), ("absent-spectral", False)] * 2
+    with pytest.raises(ValueError, match="there is no fault 'fire'"):
+        player.play("fire")

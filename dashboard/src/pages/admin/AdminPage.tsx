@@ -1,78 +1,40 @@
-/** What the line refused, and why: loss is never silent. */
-import { useState } from 'react';
-import { Moment } from '../../components/Figures';
-import { Empty, Loaded, Page, Panel } from '../../components/Page';
-import { deadLettersBefore } from '../../data/calls';
-import { useQuery } from '../../data/queries';
-import type { DeadLetter, DeadLetterPage } from '../../domain/records';
-import { decimal } from '../../format';
+/** What an administrator looks after: what was refused, recipes, people, programs, channels, the record. */
+import { Page } from '../../components/Page';
 import { useTexts } from '../../i18n';
+import { Link } from '../../router/Link';
+import { pathOf } from '../../router/route';
+import { Audit } from './Audit';
+import { Channels } from './Channels';
+import { Letters } from './Letters';
+import { Recipes } from './Recipes';
+import { Tokens, Users } from './People';
 
-const REFRESH_MS = 10_000;
+const TABS = ['letters', 'recipes', 'users', 'tokens', 'channels', 'audit'] as const;
+type Tab = (typeof TABS)[number];
 
-function Letter({ letter }: { readonly letter: DeadLetter }) {
-  const { t, language } = useTexts();
-  return (
-    <li className="letter">
-      <details>
-        <summary>
-          <Moment ms={letter.lastAtMs} /> <strong>{letter.reason.replaceAll('_', ' ')}</strong>{' '}
-          <span>{[letter.path, letter.detail].filter((part) => part !== null && part !== '').join(' : ')}</span>{' '}
-          {letter.occurrences > 1 && <span className="quiet">{t.alerts.times(decimal(letter.occurrences, language))}</span>}
-        </summary>
-        <dl className="facts">
-          <dt>{t.admin.topic}</dt>
-          <dd>{letter.topic}</dd>
-          <dt>{t.devices.device}</dt>
-          <dd>{letter.deviceId ?? t.devices.states.unknown}</dd>
-          <dt>{t.admin.size}</dt>
-          <dd>{t.admin.bytes(decimal(letter.payloadBytes, language))}</dd>
-          <dt>{t.admin.payload}</dt>
-          <dd>
-            <pre tabIndex={0}>{letter.payload}</pre>
-          </dd>
-        </dl>
-      </details>
-    </li>
-  );
-}
+const CONTENT: Readonly<Record<Tab, () => React.JSX.Element>> = {
+  letters: Letters,
+  recipes: Recipes,
+  users: Users,
+  tokens: Tokens,
+  channels: Channels,
+  audit: Audit,
+};
 
-function Letters({ page, onMore }: { readonly page: DeadLetterPage; readonly onMore: (before: number) => void }) {
+export default function AdminPage({ tab }: { readonly tab: string | null }) {
   const { t } = useTexts();
-  const { next } = page;
-  if (page.letters.length === 0) return <Empty>{t.admin.none}</Empty>;
-  return (
-    <>
-      <ul className="letters" data-testid="dead-letters">
-        {page.letters.map((letter) => (
-          <Letter key={letter.id} letter={letter} />
-        ))}
-      </ul>
-      {next !== null && (
-        <button
-          type="button"
-          className="button"
-          onClick={() => {
-            onMore(next);
-          }}
-        >
-          {t.admin.more}
-        </button>
-      )}
-    </>
-  );
-}
-
-export default function AdminPage() {
-  const { t } = useTexts();
-  const [before, setBefore] = useState<number | null>(null);
-  const { key, load } = deadLettersBefore(before);
-  const query = useQuery(key, load, REFRESH_MS);
+  const current = TABS.find((name) => name === tab) ?? 'letters';
+  const Content = CONTENT[current];
   return (
     <Page title={t.admin.title}>
-      <Panel title={t.admin.deadLetters}>
-        <Loaded query={query}>{(page) => <Letters page={page} onMore={setBefore} />}</Loaded>
-      </Panel>
+      <nav className="tabs" aria-label={t.adminPage.label}>
+        {TABS.map((name) => (
+          <Link key={name} to={pathOf('admin', name)} className="tab" isCurrent={name === current} testId={`tab-${name}`}>
+            {t.adminPage.tabs[name]}
+          </Link>
+        ))}
+      </nav>
+      <Content />
     </Page>
   );
 }

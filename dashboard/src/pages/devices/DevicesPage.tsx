@@ -2,9 +2,12 @@
 import { GradeShares, Moment, Trend } from '../../components/Figures';
 import { Empty, Loaded, Page, Panel } from '../../components/Page';
 import { useMinute } from '../../components/useNow';
+import { call, within } from '../../api';
 import { deviceRecords, eventsOf, gapsOf, recentHours } from '../../data/calls';
 import { useQuery } from '../../data/queries';
+import { said as readSaid, type Said } from '../../domain/device-records';
 import type { DeviceRecord, EventRecord, GapRecord } from '../../domain/records';
+import { listOf } from '../../domain/shape';
 import { hourlyScores, tally } from '../../domain/tally';
 import { eventWords } from '../../domain/wording';
 import { decimal, NO_VALUE } from '../../format';
@@ -13,6 +16,10 @@ import { Link } from '../../router/Link';
 import { pathOf } from '../../router/route';
 import { useFleet } from '../../stores/fleet';
 import { useLive } from '../../stores/live';
+import { Commands, Stage } from './Commands';
+import { DeviceFacts } from './DeviceFacts';
+import { TwinPanel } from './TwinPanel';
+import { Calibrations } from './Wizard';
 
 const DAY_MS = 86_400_000;
 const REFRESH_MS = 10_000;
@@ -26,6 +33,20 @@ function useStateWords(deviceId: string): { readonly words: string; readonly isG
   const state = said ?? (isSending ? 'online' : 'unknown');
   return { words: t.devices.states[state], isGone: state === 'stopped' || state === 'lost' };
 }
+
+/** A device of the registry with what it said of itself, which is newer. */
+function joined(device: DeviceRecord, said: Said | undefined): DeviceRecord {
+  if (said === undefined) return device;
+  return {
+    ...device,
+    spoolRows: said.spoolRows ?? device.spoolRows,
+    clock: said.clock ?? device.clock,
+    agent: said.agent ?? device.agent,
+    lastSeenMs: Math.max(said.heardAtMs, device.lastSeenMs ?? 0),
+  };
+}
+
+const fleetSaid = { key: 'fleet', load: () => call('/api/sqal/fleet', within('devices', listOf(readSaid))) };
 
 /** Columns that the server can't fill (yet) are left out: a row of dashes tells nothing. */
 interface Told {
@@ -187,18 +208,38 @@ function LastDay({ deviceId }: { readonly deviceId: string }) {
   );
 }
 
+function OneDevice({ deviceId, said }: { readonly deviceId: string; readonly said: Said | undefined }) {
+  return (
+    <>
+      <div className="panels">
+        <DeviceFacts said={said} />
+        <LastDay deviceId={deviceId} />
+        <TwinPanel deviceId={deviceId} />
+        <Commands deviceId={deviceId} />
+      </div>
+      <Calibrations deviceId={deviceId} />
+      {said?.capabilities.includes('stage') === true && <Stage deviceId={deviceId} />}
+    </>
+  );
+}
+
 export default function DevicesPage({ deviceId }: { readonly deviceId: string | null }) {
   const { t } = useTexts();
   const { key, load } = deviceRecords();
   const query = useQuery(key, load, REFRESH_MS);
+  const heard = useQuery(fleetSaid.key, fleetSaid.load, REFRESH_MS).value ?? [];
+  const saidOf = (id: string) => heard.find((each) => each.id === id);
   const title = deviceId ?? t.devices.title;
   const back = deviceId === null ? {} : { back: { to: pathOf('devices'), label: t.devices.back } };
   return (
     <Page title={title} {...back}>
       <Loaded query={query}>
-        {(devices) => <Fleet devices={deviceId === null ? devices : devices.filter((device) => device.id === deviceId)} />}
+        {(devices) => {
+          if (deviceId === null) return <Fleet devices={devices.map((device) => joined(device, saidOf(device.id)))} />;
+          if (devices.every(({ id }) => id !== deviceId)) return <Empty>{t.devicePage.missing}</Empty>;
+          return <OneDevice deviceId={deviceId} said={saidOf(deviceId)} />;
+        }}
       </Loaded>
-      {deviceId !== null && <LastDay deviceId={deviceId} />}
       <Records deviceId={deviceId} />
     </Page>
   );

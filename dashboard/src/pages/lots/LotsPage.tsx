@@ -1,14 +1,15 @@
-/** Lots: quality beside the fattening index, and one lot with its newest pieces. */
-import { GradeShares, Moment } from '../../components/Figures';
-import { GradeBadge } from '../../components/GradeBadge';
+/** Lots: quality beside the fattening index. */
+import { Moment } from '../../components/Figures';
 import { Empty, Loaded, Page, Panel } from '../../components/Page';
-import { lotOf, lotsOf } from '../../data/calls';
+import { lotsOf } from '../../data/calls';
 import { useQuery } from '../../data/queries';
-import type { Lot, LotDetail } from '../../domain/records';
+import type { Lot } from '../../domain/records';
 import { decimal, NO_VALUE, percent, score } from '../../format';
 import { useTexts } from '../../i18n';
 import { Link } from '../../router/Link';
 import { pathOf } from '../../router/route';
+import { CertificatePage } from './CertificatePage';
+import { LotPage } from './LotPage';
 import { Scatter } from './Scatter';
 
 const REFRESH_MS = 30_000;
@@ -69,69 +70,6 @@ function AllLots({ lots }: { readonly lots: readonly Lot[] }) {
   );
 }
 
-function Summary({ lot }: { readonly lot: LotDetail }) {
-  const { t, language } = useTexts();
-  const figures = [
-    [t.sites.measurements, decimal(lot.samples, language)],
-    [t.sites.score, lot.averageScore === null ? NO_VALUE : `${score(lot.averageScore, language)} / 100`],
-    [t.sites.compliance, lot.compliancePct === null ? NO_VALUE : percent(lot.compliancePct, language)],
-    [t.lots.itm, lot.itm === null ? NO_VALUE : decimal(lot.itm, language, 2)],
-  ] as const;
-  return (
-    <dl className="kpis">
-      {figures.map(([label, value]) => (
-        <div key={label} className="kpi">
-          <dt>{label}</dt>
-          <dd>
-            <span className="kpi-value">{value}</span>
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-function Pieces({ lot }: { readonly lot: LotDetail }) {
-  const { t, language } = useTexts();
-  if (lot.newest.length === 0) return <Empty>{t.query.empty}</Empty>;
-  return (
-    <ul className="piece-list">
-      {lot.newest.map(({ fusion }) => (
-        <li key={fusion.sampleId}>
-          <GradeBadge grade={fusion.grade} testId="piece-grade" />
-          <span>{score(fusion.score.value, language)} / 100</span>
-          {fusion.measuredAtMs !== null && <Moment ms={fusion.measuredAtMs} />}
-          <Link to={pathOf('sample', fusion.sampleId)}>{t.lots.see}</Link>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function OneLot({ lotId }: { readonly lotId: string }) {
-  const { t } = useTexts();
-  const { key, load } = lotOf(lotId);
-  const query = useQuery(key, load, REFRESH_MS);
-  const title = query.value?.code ?? `${t.lots.lot} ${lotId}`;
-  return (
-    <Page title={title} back={{ to: pathOf('lots'), label: t.lots.back }}>
-      <Loaded query={query}>
-        {(lot) => (
-          <>
-            <Summary lot={lot} />
-            <Panel title={t.lots.grade}>
-              <GradeShares grades={lot.grades} />
-            </Panel>
-            <Panel title={t.lots.samples}>
-              <Pieces lot={lot} />
-            </Panel>
-          </>
-        )}
-      </Loaded>
-    </Page>
-  );
-}
-
 function LotList() {
   const { t } = useTexts();
   const { key, load } = lotsOf();
@@ -143,6 +81,10 @@ function LotList() {
   );
 }
 
+const CERTIFICATE = '/certificate';
+
 export default function LotsPage({ lotId }: { readonly lotId: string | null }) {
-  return lotId === null ? <LotList /> : <OneLot lotId={lotId} />;
+  if (lotId === null) return <LotList />;
+  if (lotId.endsWith(CERTIFICATE)) return <CertificatePage lotId={lotId.slice(0, -CERTIFICATE.length)} />;
+  return <LotPage lotId={lotId} />;
 }
