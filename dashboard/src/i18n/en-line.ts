@@ -153,7 +153,6 @@ export const enLine: typeof frLine = {
     because: (text: string) => `: ${text}`,
     failed: (reason: string) => `Refused: ${reason}`,
     group: (severity: string, count: number) => `${severity} (${count})`,
-    lot: (id: number) => `lot ${id}`,
     truncated: (count: number) => `Only the ${count} most recent are shown.`,
   },
   sitesMore: {

@@ -151,7 +151,6 @@ export const frLine = {
     because: (text: string) => ` : ${text}`,
     failed: (reason: string) => `Refusé : ${reason}`,
     group: (severity: string, count: number) => `${severity} (${count})`,
-    lot: (id: number) => `lot ${id}`,
     truncated: (count: number) => `Seules les ${count} plus récentes sont affichées.`,
   },
   sitesMore: {
