@@ -62,6 +62,9 @@ def texts_of_row(row: dict[str, Any], now: datetime) -> tuple[str, str, str]:
             spectral["analysis"][field] = value
         elif chip == "fusion":
             result[field] = value
+    found: dict[str, dict[str, Any]] = row["details"] or {}
+    tof["analysis"] |= found.get("tof", {})
+    spectral["analysis"] |= found.get("spectral", {})
     about = {name: row[name] for name in ("device_id", "site_code", "sample_id", "hist")} | {"timestamp": row["time"]}
     verdict = about | {"lot_id": row["lot_id"], "piece_id": row["piece_id"], "recipe": row["recipe"], "result": result}
     confidence = row["fusion_confidence_level"]

@@ -143,6 +143,7 @@ class SpectralAnalysis(Wire, frozen=True):
 
     lightness, a_star, b_star: CIELAB estimate, D65, 10 degrees; delta_e: CIE 1976 difference from the colour of the
     recipe's reference. haem_mm, yellow_mm: pigment per scattering, mmol/L at the scattering that the recipe assumes.
+    reflectance: of F1 to F8 against the white standard, at the level of the piece's own surface.
     """
 
     freshness_index: Unit
@@ -172,6 +173,7 @@ class SpectralAnalysis(Wire, frozen=True):
     methaem_fraction: Unit | None = None
     yellow_mm: float | None = None
     yellow_mm_u: NonNegative | None = None
+    reflectance: Annotated[list[NonNegative], Meta(min_length=8, max_length=8)] | None = None
 
 
 class Spectral(Wire, frozen=True):

@@ -107,6 +107,7 @@ def spectral_analysis(light: spectrum.SpectralAnalysis, frame: SpectralFrame, *,
         methaem_fraction=min(1.0, max(0.0, light.methaem_fraction)),
         yellow_mm=light.yellow_mm,
         yellow_mm_u=light.yellow_mm_u,
+        reflectance=[round(max(0.0, value), 4) for value in light.reflectance[:8]] or None,
     )
 
 

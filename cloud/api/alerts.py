@@ -28,6 +28,8 @@ SeverityFilter = Annotated[Severity | None, QueryParameter(name="severity")]
 AcknowledgedFilter = Annotated[bool | None, QueryParameter(name="is_acknowledged")]
 AcknowledgedBy = Annotated[str, QueryParameter(name="acknowledged_by", min_length=1, max_length=200)]
 CommentParameter = Annotated[str | None, QueryParameter(name="comment", max_length=1000, description="why")]
+OPEN: tuple[AlarmState, ...] = ("unacknowledged", "returned_unacknowledged")
+StateFilter = Annotated[AlarmState | Literal["open"] | None, QueryParameter(name="state")]
 SHELF_MINUTES_MAX = 7 * 24 * 60  # longer means that the rule is wrong, not the moment
 
 
@@ -62,6 +64,13 @@ class Shelf(msgspec.Struct, frozen=True):
 
     minutes: Annotated[int, Meta(ge=1, le=SHELF_MINUTES_MAX)]
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class LifeCycles(msgspec.Struct, frozen=True):
+    """Alerts as they stand, one each, the most recent first; `truncated`: there are more than `limit`."""
+
+    alerts: list[Row]
+    truncated: bool
 
 
 class Shelved(msgspec.Struct, frozen=True):
@@ -104,6 +113,35 @@ class AlertsController(Controller):
             sites=rights.narrow(site_code),
             limit=limit,
         )
+
+    @get("/states", summary="Alerts as they stand", dependencies={"period": period_of(timedelta(hours=24))})
+    async def states(
+        self,
+        store: NamedDependency[Store],
+        period: NamedDependency[Period],
+        rights: NamedDependency[Rights],
+        *,
+        standing: StateFilter = None,
+        severity: SeverityFilter = None,
+        device_id: DeviceFilter = None,
+        site_code: SiteFilter = None,
+        limit: Limit = 100,
+    ) -> LifeCycles:
+        """One row for each life cycle that happened last in the period, and every one that is not cleared.
+
+        `open` stands for both states that nobody has acknowledged; `alert_id` is what acknowledging and shelving take.
+        """
+        rows = await store.rows(
+            "api_alert_states",
+            start=period.start,
+            end=period.end,
+            states=None if standing is None else list(OPEN) if standing == "open" else [standing],
+            severity=severity,
+            device_id=text_without_nul(device_id, "device_id"),
+            sites=rights.narrow(site_code),
+            limit=limit + 1,
+        )
+        return LifeCycles(rows[:limit], len(rows) > limit)
 
     @post("/", summary="Raise an alert")
     async def raise_alert(

@@ -112,7 +112,7 @@ TOF_DETAILS = (
 )  # fmt: skip
 SPECTRAL_DETAILS = (
     "lightness", "lightness_u", "a_star", "a_star_u", "b_star", "b_star_u", "delta_e", "delta_e_u", "haem_mm",
-    "haem_mm_u", "methaem_fraction", "yellow_mm", "yellow_mm_u",
+    "haem_mm_u", "methaem_fraction", "yellow_mm", "yellow_mm_u", "reflectance",
 )  # fmt: skip
 COLUMNS = (Column("n", "int4"), *SCALARS, *DERIVED)
 TYPES = [column.type for column in COLUMNS]

@@ -2,7 +2,7 @@
  * The REST calls of the page. Every answer passes a guard; every failure is an `ApiError` that says which call and why.
  */
 import { alertRow, deviceRow, overview, sampleRow } from './domain/rows';
-import { fields, listOf, ShapeError, type Reader } from './domain/shape';
+import { fields, instant, listOf, ShapeError, type Reader } from './domain/shape';
 import type { Alert, Device, JoinedSample, Overview } from './domain/types';
 
 const TIMEOUT_MS = 10_000;
@@ -31,10 +31,12 @@ async function problemOf(response: Response): Promise<string> {
   return typeof detail === 'string' ? detail : `HTTP ${response.status}`;
 }
 
-async function request(path: string, method: 'GET' | 'POST'): Promise<Response> {
+async function request(path: string, method: 'GET' | 'POST', content?: object): Promise<Response> {
   let response: Response;
+  const body = content === undefined ? {} : { body: JSON.stringify(content) };
+  const headers = { Accept: 'application/json', ...(content === undefined ? {} : { 'Content-Type': 'application/json' }) };
   try {
-    response = await fetch(path, { method, signal: AbortSignal.timeout(TIMEOUT_MS), headers: { Accept: 'application/json' } });
+    response = await fetch(path, { method, signal: AbortSignal.timeout(TIMEOUT_MS), headers, ...body });
   } catch (error) {
     throw new ApiError(path, 0, error instanceof Error ? error.message : String(error));
   }
@@ -42,8 +44,8 @@ async function request(path: string, method: 'GET' | 'POST'): Promise<Response> 
   return response;
 }
 
-export async function call<T>(path: string, read: Reader<T>, method: 'GET' | 'POST' = 'GET'): Promise<Answer<T>> {
-  const response = await request(path, method);
+export async function call<T>(path: string, read: Reader<T>, method: 'GET' | 'POST' = 'GET', content?: object): Promise<Answer<T>> {
+  const response = await request(path, method, content);
   const date = Date.parse(response.headers.get('Date') ?? '');
   try {
     const body: unknown = await response.json();
@@ -53,6 +55,9 @@ export async function call<T>(path: string, read: Reader<T>, method: 'GET' | 'PO
     throw new ApiError(path, response.status, error instanceof Error ? error.message : String(error));
   }
 }
+
+/** A POST with a JSON body. */
+export const send = <T>(path: string, read: Reader<T>, content: object): Promise<Answer<T>> => call(path, read, 'POST', content);
 
 export const within =
   <T>(key: string, read: Reader<T>): Reader<T> =>
@@ -70,13 +75,18 @@ export const fetchSamples = (deviceId: string, limit: number): Promise<Answer<re
   );
 
 export const fetchAlerts = (limit: number): Promise<Answer<readonly Alert[]>> =>
-  call(`/api/sqal/alerts?limit=${limit}`, listOf(alertRow));
+  call(`/api/sqal/alerts/states?limit=${limit}`, within('alerts', listOf(alertRow)));
 
 export const fetchOverview = (): Promise<Answer<Overview>> => call('/api/sqal/dashboard/overview', overview);
 
-export const acknowledgeAlert = (id: string, acknowledgedBy: string): Promise<Answer<unknown>> =>
-  call(
-    `/api/sqal/alerts/${encodeURIComponent(id)}/acknowledge?${new URLSearchParams({ acknowledged_by: acknowledgedBy }).toString()}`,
-    fields,
-    'POST',
-  );
+export function acknowledgeAlert(id: string, acknowledgedBy: string, comment: string): Promise<Answer<unknown>> {
+  const query = new URLSearchParams({ acknowledged_by: acknowledgedBy, ...(comment === '' ? {} : { comment }) });
+  return call(`/api/sqal/alerts/${encodeURIComponent(id)}/acknowledge?${query.toString()}`, fields, 'POST');
+}
+
+/** Silences an alert for a while; the answer says until when. */
+export const shelveAlert = (id: string, minutes: number, reason: string): Promise<Answer<number>> =>
+  send(`/api/sqal/alerts/${encodeURIComponent(id)}/shelve`, within('shelved_until', instant), { minutes, reason });
+
+export const unshelveAlert = (id: string): Promise<Answer<unknown>> =>
+  call(`/api/sqal/alerts/${encodeURIComponent(id)}/unshelve`, fields, 'POST');

@@ -75,3 +75,13 @@ export function momentOf(ms: number, nowMs: number, language: Language): string 
 
 /** The same instant in UTC, for the tooltip. */
 export const utc = (ms: number): string => `${new Date(ms).toISOString().replace('T', ' ').slice(0, 19)} UTC`;
+
+const hourFormat = new Intl.DateTimeFormat('en-GB', { timeZone: SITE_TIME_ZONE, hour: '2-digit', hourCycle: 'h23' });
+const [MORNING, AFTERNOON, NIGHT] = [5, 13, 21] as const;
+
+/** The shift that an instant falls into at the site: three of eight hours, from five in the morning. */
+export function shiftOf(ms: number): 'morning' | 'afternoon' | 'night' {
+  const hour = Number(hourFormat.format(ms));
+  if (hour >= MORNING && hour < AFTERNOON) return 'morning';
+  return hour >= AFTERNOON && hour < NIGHT ? 'afternoon' : 'night';
+}

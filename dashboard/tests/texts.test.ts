@@ -26,7 +26,7 @@ function functions(table: object): readonly ((...given: never[]) => unknown)[] {
 }
 
 /** Words that are the same in both languages. */
-const SHARED = /^(product|language\.|theme\.auto|filters\.site|alerts\.severity\.info|grades\.(A|B|C)|heatmap\.unit|spectrum\.nir|kpi\.period|indices\.(title|volume)|reasons\.(limit|indices\.(score|volume))|card\.(score|lot)|nav\.(label|sites|lots|admin)|sites\.(title|site)|lots\.(title|lot|itm|unnamed)|inspect\.lot|devices\.(site|agent)|admin\.title|history\.indices\.volume|alertsPage\.found)/;
+const SHARED = /^(product|language\.|theme\.auto|filters\.site|alerts\.severity\.info|grades\.(A|B|C)|heatmap\.unit|spectrum\.nir|kpi\.period|indices\.(title|volume)|reasons\.(limit|indices\.(score|volume))|card\.(score|lot)|nav\.(label|sites|lots|admin)|sites\.(title|site)|lots\.(title|lot|itm|unnamed)|inspect\.lot|devices\.(site|agent)|admin\.title|history\.indices\.volume|alertsPage\.found|line\.(colourLabel|lot)|spc\.(lot|centre|count|cp|cpk|pp|ppk|indices\.volume_mm3)|alarm\.(durations\.\d+|group))/;
 
 describe('the two languages', () => {
   const fr = leaves(TEXTS.fr);
@@ -141,7 +141,7 @@ describe('preferences', () => {
   const storage = (text: string) => ({ getItem: () => text });
 
   it('are French, automatic and unfiltered by default, whatever the storage holds', () => {
-    const plain = { language: 'fr', theme: 'auto', operator: '', isSoundOn: false, isWall: false, siteCode: null, deviceId: null };
+    const plain = { language: 'fr', theme: 'auto', operator: '', isSoundOn: false, isWall: false, siteCode: null, deviceId: null, lotId: null };
     for (const kept of [null, storage('{'), storage('4'), storage('{"language":"de","theme":7,"operator":{}}')]) {
       expect(readPreferences(kept, '')).toEqual(plain);
     }
@@ -158,6 +158,7 @@ describe('preferences', () => {
       isWall: false,
       siteCode: 'LL',
       deviceId: 'ESP32_LL_01',
+      lotId: null,
     });
     expect(searchOf(read)).toBe('?site=LL&device=ESP32_LL_01');
     expect(searchOf({ siteCode: null, deviceId: null })).toBe('');

@@ -73,6 +73,7 @@ ROUTES = {
     "GET /api/sqal/stats/sites": Who("viewer", "own"),
     "POST /api/sqal/alerts/{alert_id}/acknowledge": Who("operator", "target", query="?acknowledged_by=x"),
     "GET /api/sqal/alerts": Who("viewer", "own"),
+    "GET /api/sqal/alerts/states": Who("viewer", "own"),
     "POST /api/sqal/alerts": Who("operator", "target",
         {"device_id": "{device_id}", "alert_type": "x", "severity": "info", "message": "m"}),
     "GET /api/sqal/integration/lots-aggregated": Who("viewer", "own"),

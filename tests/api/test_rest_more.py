@@ -153,6 +153,11 @@ async def test_an_alert_is_shelved_for_a_while_and_taken_off_again(closed: Close
     shelved = await closed.ask("operator", "POST", f"{path}/shelve", json=shelf)
     assert (shelved.status_code, shelved.json()["state"]) == (200, "shelved")
     assert shelved.json()["shelved_until"] is not None
+    states = "/api/sqal/alerts/states"
+    (stands,) = (await closed.ask("viewer", "GET", states, params={"state": "shelved"})).json()["alerts"]
+    assert (stands["shelved_reason"], stands["occurrences"], stands["alert_type"]) == ("nettoyage en cours", 1, "belt")
+    assert (await closed.ask("viewer", "GET", states, params={"state": "open"})).json()["alerts"] == []
+    assert (await closed.ask("viewer", "GET", states, params={"state": "odd"})).status_code == 400
     back = await closed.ask("operator", "POST", f"{path}/unshelve", params={"comment": "propre"})
     assert (back.json()["state"], back.json()["shelved_until"]) == ("unacknowledged", None)
     assert (await closed.ask("operator", "POST", f"{path}/unshelve")).status_code == 404

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import type { Alert } from '../domain/types';
 import { alertWords } from '../domain/wording';
 import { decimal, momentOf, utc } from '../format';
@@ -13,10 +14,7 @@ function Acknowledge({ alert, subject }: { readonly alert: Alert; readonly subje
   const state = useAlerts((store) => store.acknowledging[alert.id]);
   const acknowledge = useAlerts((store) => store.acknowledge);
   const operator = usePreferences((store) => store.operator).trim();
-  if (alert.isAcknowledged) {
-    const by = alert.acknowledgedBy;
-    return <span className="quiet">{by === null ? t.alerts.acknowledged : t.alerts.acknowledgedBy(by)}</span>;
-  }
+  if (alert.isAcknowledged) return null;
   const isSending = state?.phase === 'sending';
   return (
     <>
@@ -39,22 +37,43 @@ function Acknowledge({ alert, subject }: { readonly alert: Alert; readonly subje
   );
 }
 
+/** What became of the alert: acknowledged by whom and with which words, shelved until when and why, over. */
+function Standing({ alert }: { readonly alert: Alert }) {
+  const { t, language } = useTexts();
+  const minuteMs = useMinute();
+  const { alarm } = t;
+  const because = (words: string | null) => (words === null || words === '' ? '' : alarm.because(words));
+  if (alert.shelf !== null) {
+    const { untilMs, by, reason } = alert.shelf;
+    const until = momentOf(untilMs, minuteMs, language);
+    return <span className="standing">{alarm.shelvedUntil(until, by === null ? '' : alarm.by(by), because(reason))}</span>;
+  }
+  if (alert.acknowledgedBy !== null) {
+    return <span className="standing">{`${t.alerts.acknowledgedBy(alert.acknowledgedBy)}${because(alert.comment)}`}</span>;
+  }
+  return alert.isAcknowledged ? <span className="standing">{t.alerts.acknowledged}</span> : null;
+}
+
 interface AlertRowProps {
   readonly alert: Alert;
   readonly siteCode: string | null;
+  /** What else a person may do about it here. */
+  readonly children?: ReactNode;
 }
 
-export function AlertRow({ alert, siteCode }: AlertRowProps) {
+export function AlertRow({ alert, siteCode, children }: AlertRowProps) {
   const { t, language } = useTexts();
   const { title, detail } = alertWords(alert, t, language);
   const minuteMs = useMinute();
   const where = [siteCode, alert.deviceId].filter((part) => part !== null).join(' · ');
+  const isLong = alert.firstAtMs !== null && alert.occurrences > 1;
   return (
     <li
       className={`alert-row severity-${alert.severity}${alert.isAcknowledged ? ' is-acknowledged' : ''}`}
       data-testid="alert-row"
       data-alert-id={alert.id}
       data-severity={alert.severity}
+      data-state={alert.state ?? undefined}
     >
       <span className="alert-severity">{t.alerts.severity[alert.severity]}</span>
       <time dateTime={new Date(alert.raisedAtMs).toISOString()} title={utc(alert.raisedAtMs)}>
@@ -68,7 +87,14 @@ export function AlertRow({ alert, siteCode }: AlertRowProps) {
         </strong>
         <span>{detail}</span>
         {alert.isOver === true && <span className="quiet"> ({t.alerts.over})</span>}
-        {alert.occurrences > 1 && <span className="quiet"> {t.alerts.times(decimal(alert.occurrences, language))}</span>}
+        {alert.occurrences > 1 && (
+          <span className="quiet" title={alert.firstAtMs === null ? undefined : utc(alert.firstAtMs)}>
+            {' '}
+            {t.alerts.times(decimal(alert.occurrences, language))}
+            {isLong && alert.firstAtMs !== null && ` ${t.alarm.since(momentOf(alert.firstAtMs, minuteMs, language))}`}
+          </span>
+        )}
+        <Standing alert={alert} />
       </span>
       <span className="alert-action">
         {alert.sampleId !== null && (
@@ -77,6 +103,7 @@ export function AlertRow({ alert, siteCode }: AlertRowProps) {
           </Link>
         )}
         <Acknowledge alert={alert} subject={`${title}, ${where}`} />
+        {children}
       </span>
     </li>
   );

@@ -5,12 +5,18 @@ import { useTexts } from '../i18n';
 import { ageMs, STALE_AFTER_MS } from '../live/freshness';
 import { currentTrouble, useAlerts } from '../stores/alerts';
 import { useFleet } from '../stores/fleet';
+import { usePreferences } from '../stores/preferences';
+import { Link } from '../router/Link';
+import { pathOf } from '../router/route';
 import { useLive, type Arrival, type HistoryEntry } from '../stores/live';
+import { ChallengeButton } from './ChallengeButton';
+import { ColourPatch } from './ColourPatch';
 import { GradeStrip } from './GradeStrip';
 import { Heatmap } from './Heatmap';
 import { IndexList } from './IndexList';
 import { Spectrum } from './Spectrum';
 import { useNow } from './useNow';
+import { useRecipe } from './useRecipe';
 import { Reasons, Verdict } from './Verdict';
 
 const NO_HISTORY: readonly HistoryEntry[] = [];
@@ -47,10 +53,11 @@ function CardFoot({ device, fusion, arrival }: { readonly device: Device; readon
       <span className="sample-id" title={fusion.sampleId}>
         {t.card.sample} <span data-testid={`sample-id-${device.id}`}>{fusion.sampleId}</span>
       </span>
-      {fusion.lotId !== null && <span>{t.card.lot(String(fusion.lotId))}</span>}
+      {fusion.lotId !== null && <Link to={pathOf('lots', String(fusion.lotId))}>{t.card.lot(String(fusion.lotId))}</Link>}
       <time dateTime={new Date(arrival.measuredAtMs).toISOString()} title={utc(arrival.measuredAtMs)}>
         {timeOfDay(arrival.measuredAtMs, language)}
       </time>
+      <ChallengeButton device={device} />
     </footer>
   );
 }
@@ -81,6 +88,9 @@ export function DeviceCard({ device }: { readonly device: Device }) {
   const arrival = useLive((state) => state.arrivals[device.id]);
   const history = useLive((state) => state.history[device.id]) ?? NO_HISTORY;
   const state = useFleet((fleet) => fleet.deviceStates[device.id]);
+  const recipe = useRecipe(fusion?.recipe ?? null);
+  const lotId = usePreferences((state) => state.lotId);
+  const ofLot = lotId === null ? history : history.filter(({ sample }) => String(sample.fusion.lotId) === lotId);
   const heading = `device-${device.id}`;
   const isComplete = tof !== undefined && spectral !== undefined && fusion !== undefined && arrival !== undefined;
   return (
@@ -103,8 +113,9 @@ export function DeviceCard({ device }: { readonly device: Device }) {
           <Reasons fusion={fusion} />
           <Heatmap tof={tof} recent={history} />
           <IndexList tof={tof} spectral={spectral} />
-          <Spectrum spectral={spectral} />
-          <GradeStrip deviceId={device.id} entries={history} />
+          <Spectrum spectral={spectral} recipe={recipe} />
+          <ColourPatch spectral={spectral} />
+          <GradeStrip deviceId={device.id} entries={ofLot} />
           <CardFoot device={device} fusion={fusion} arrival={arrival} />
         </div>
       ) : (

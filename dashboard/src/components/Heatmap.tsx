@@ -1,16 +1,42 @@
 import { memo, useId, useState, type PointerEvent } from 'react';
 import type { TofReading } from '../domain/types';
-import { decimal } from '../format';
-import { useTexts, type Localised } from '../i18n';
+import { decimal, percent } from '../format';
+import { useTexts, type Localised, type Texts } from '../i18n';
 import type { HistoryEntry } from '../stores/live';
-import { heatMap, legendGradient, zoneColour, type HeatMap } from './heat';
+import { heatMap, legendGradient, reflectanceMap, spotsOn, zoneColour, type HeatMap, type Spot } from './heat';
 
 const SIDE = 8;
 const CELL = 10;
 
+export const unitOf = (map: HeatMap, t: Texts): string => (map.mode === 'reflectance' ? '%' : t.heatmap.unit);
+
+/** `creux de 4,7 mm, gravité 47 %`; a patch has no height. */
+export function anomalyWords({ anomaly }: Pick<Spot, 'anomaly'>, { t, language }: Localised): string {
+  const isHeight = anomaly.kind === 'dent' || anomaly.kind === 'bump' || anomaly.kind === 'foreign_body';
+  const size = isHeight ? `${decimal(Math.abs(anomaly.peak), language, 1)} mm` : null;
+  return t.line.anomaly(t.line.anomalies[anomaly.kind], size, percent(anomaly.severity * 100, language, 0));
+}
+
+/** A ring around what does not belong there; the graver, the thicker. */
+function Spots({ spots, localised }: { readonly spots: readonly Spot[]; readonly localised: Localised }) {
+  return spots.map(({ anomaly, x, y, radius }, at) => (
+    <g key={at} data-testid="anomaly" data-kind={anomaly.kind}>
+      <title>{anomalyWords({ anomaly }, localised)}</title>
+      <circle className="anomaly-halo" cx={x * CELL} cy={y * CELL} r={radius * CELL} />
+      <circle
+        className={`anomaly-ring anomaly-${anomaly.kind}`}
+        cx={x * CELL}
+        cy={y * CELL}
+        r={radius * CELL}
+        strokeWidth={0.8 + anomaly.severity}
+      />
+    </g>
+  ));
+}
+
 function zoneLabel(zone: number, map: HeatMap, { t, language }: Localised): string {
   const value = map.zonesMm[zone] ?? null;
-  const words = value === null ? t.heatmap.noTarget : `${decimal(value, language)} ${t.heatmap.unit}`;
+  const words = value === null ? t.heatmap.noTarget : `${decimal(value, language)} ${unitOf(map, t)}`;
   return t.heatmap.zone(String(Math.floor(zone / SIDE) + 1), String((zone % SIDE) + 1), words);
 }
 
@@ -48,7 +74,7 @@ function Legend({ map }: { readonly map: HeatMap }) {
       <span>{decimal(lowMm, language)}</span>
       <span className="heat-ramp" style={{ background: legendGradient(map.mode) }} />
       <span>
-        {decimal(highMm, language)} {t.heatmap.unit}
+        {decimal(highMm, language)} {unitOf(map, t)}
       </span>
     </div>
   );
@@ -70,19 +96,25 @@ interface HeatmapProps {
   readonly recent: readonly HistoryEntry[];
   /** Tells which zone is pointed at; with it, the map is also read by arrow keys. */
   readonly onZone?: (zone: number) => void;
+  /** Shows how bright the surface is, where that is known, in place of how high. */
+  readonly isReflectance?: boolean;
 }
 
 /** The piece as the time-of-flight sensor sees it; the pointer reads single zones. */
-export const Heatmap = memo(function Heatmap({ tof, recent, onZone }: HeatmapProps) {
+export const Heatmap = memo(function Heatmap({ tof, recent, onZone, isReflectance = false }: HeatmapProps) {
   const localised = useTexts();
   const [zone, setZone] = useState<number | null>(null);
   const hatch = useId();
-  const map = heatMap(tof, recent);
+  const map = (isReflectance ? reflectanceMap(tof) : null) ?? heatMap(tof, recent);
+  const spots = spotsOn(tof);
   const point = (next: number | null) => {
     setZone(next);
     if (next !== null) onZone?.(next);
   };
-  const title = map.mode === 'height' ? localised.t.heatmap.heightTitle : localised.t.heatmap.distanceTitle;
+  const { t } = localised;
+  const titles = { height: t.heatmap.heightTitle, distance: t.heatmap.distanceTitle, reflectance: t.line.reflectanceTitle };
+  const title = titles[map.mode];
+  const seen = spots.map((spot) => anomalyWords(spot, localised));
   return (
     <figure className="heatmap">
       <figcaption aria-live={onZone === undefined ? undefined : 'polite'}>
@@ -91,7 +123,7 @@ export const Heatmap = memo(function Heatmap({ tof, recent, onZone }: HeatmapPro
       <svg
         viewBox={`0 0 ${SIDE * CELL} ${SIDE * CELL}`}
         role="img"
-        aria-label={`${title}. ${summary(map, localised)}`}
+        aria-label={[`${title}. ${summary(map, localised)}`, ...seen].join('. ')}
         shapeRendering="crispEdges"
         tabIndex={onZone === undefined ? undefined : 0}
         onKeyDown={(event) => {
@@ -115,6 +147,9 @@ export const Heatmap = memo(function Heatmap({ tof, recent, onZone }: HeatmapPro
           </pattern>
         </defs>
         <Zones map={map} hatch={hatch} />
+        <g shapeRendering="geometricPrecision">
+          <Spots spots={spots} localised={localised} />
+        </g>
         {zone !== null && (
           <rect className="zone-cursor" x={(zone % SIDE) * CELL} y={Math.floor(zone / SIDE) * CELL} width={CELL} height={CELL} />
         )}

@@ -1,6 +1,6 @@
 /** What the filters let through. */
 import { useMemo } from 'react';
-import type { Alert, Device } from '../domain/types';
+import type { Alert, Device, FusionResult } from '../domain/types';
 import { useAlerts } from '../stores/alerts';
 import { useFleet } from '../stores/fleet';
 import { useLive } from '../stores/live';
@@ -22,17 +22,26 @@ export function useDevices(): readonly Device[] {
   }, [registered, streaming]);
 }
 
+/** The devices whose newest measurement belongs to a lot. */
+const devicesOf = (fusions: Readonly<Record<string, FusionResult>>, lotId: string): readonly string[] =>
+  Object.values(fusions).flatMap((fusion) => (String(fusion.lotId) === lotId ? [fusion.deviceId] : []));
+
 export function useShownDevices(): readonly Device[] {
   const devices = useDevices();
   const siteCode = usePreferences((state) => state.siteCode);
   const deviceId = usePreferences((state) => state.deviceId);
-  return useMemo(
-    () =>
-      devices.filter(
-        (device) => (siteCode === null || device.siteCode === siteCode) && (deviceId === null || device.id === deviceId),
-      ),
-    [devices, siteCode, deviceId],
-  );
+  const lotId = usePreferences((state) => state.lotId);
+  // A text, for a list would be a new one with every sample.
+  const ofLot = useLive(({ latestFusion }) => (lotId === null ? '' : devicesOf(latestFusion, lotId).join('\n')));
+  return useMemo(() => {
+    const onLot = new Set(ofLot.split('\n'));
+    return devices.filter(
+      (device) =>
+        (siteCode === null || device.siteCode === siteCode) &&
+        (deviceId === null || device.id === deviceId) &&
+        (lotId === null || onLot.has(device.id)),
+    );
+  }, [devices, siteCode, deviceId, lotId, ofLot]);
 }
 
 /** Site of an alert: its own, else its device's. */

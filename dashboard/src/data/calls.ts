@@ -1,7 +1,7 @@
 /** The REST calls of the pages behind the live one; each names its answer, for the store of answers. */
 import { call, within, type Answer } from '../api';
 import {
-  alertList,
+  alertPage,
   deadLetterPage,
   deviceRecord,
   eventRecord,
@@ -10,6 +10,7 @@ import {
   lot,
   lotDetail,
   samplePage,
+  type AlertPage,
   type DeadLetterPage,
   type DeviceRecord,
   type EventRecord,
@@ -21,7 +22,7 @@ import {
 } from '../domain/records';
 import { sampleRow } from '../domain/rows';
 import { listOf, type Reader } from '../domain/shape';
-import type { Alert, JoinedSample } from '../domain/types';
+import type { JoinedSample } from '../domain/types';
 
 /** A call and the name of its answer: the same path is the same answer. */
 export interface Call<T> {
@@ -70,17 +71,18 @@ export const storedSample = (sampleId: string): Call<JoinedSample> =>
 export interface AlertFilter {
   readonly spanMs: number;
   readonly severity: string | null;
-  readonly isAcknowledged: boolean | null;
+  /** `open` stands for what nobody has acknowledged. */
+  readonly state: string | null;
   readonly deviceId: string | null;
   readonly siteCode: string | null;
   readonly limit: number;
 }
 
-export function alertsOf(filter: AlertFilter, nowMs: number): Call<readonly Alert[]> {
-  const { spanMs, severity, isAcknowledged, deviceId, siteCode, limit } = filter;
-  const query = { severity, is_acknowledged: isAcknowledged, device_id: deviceId, site_code: siteCode, limit };
-  const address = path('/api/sqal/alerts', { ...query, start_time: new Date(nowMs - spanMs).toISOString() });
-  return asked(address, alertList, `alerts ${spanMs} ${path('', query)}`);
+export function alertsOf(filter: AlertFilter, nowMs: number): Call<AlertPage> {
+  const { spanMs, severity, state, deviceId, siteCode, limit } = filter;
+  const query = { severity, state, device_id: deviceId, site_code: siteCode, limit };
+  const address = path('/api/sqal/alerts/states', { ...query, start_time: new Date(nowMs - spanMs).toISOString() });
+  return asked(address, alertPage, `alerts ${spanMs} ${path('', query)}`);
 }
 
 export const lotsOf = (): Call<readonly Lot[]> =>

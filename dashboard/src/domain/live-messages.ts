@@ -4,10 +4,11 @@
  * Nothing here throws: a message that can't be read becomes an `unreadable` event that names the field, so that the page
  * can count it instead of losing it silently. Types that the page doesn't know are `other`, for servers grow.
  */
-import { sampleRow } from './rows';
-import { channels, flags, matrix, measured, params, reasons } from './readings';
+import { isOver, sampleRow } from './rows';
+import { channels, flags, matrix, measured, params, reasons, reflectance, spectralFindings, tofFindings } from './readings';
 import { fields, flag, identifier, instant, nonNegative, oneOf, optional, ShapeError, text, unit, type Fields } from './shape';
 import {
+  ALERT_STATES,
   GRADES,
   DEVICE_STATES,
   SEVERITIES,
@@ -54,6 +55,8 @@ function readTof(payload: Fields): TofReading {
   return {
     ...sampleKey(payload, data),
     distanceMm: matrix(raw['distance_matrix'], 'payload.data.raw.distance_matrix'),
+    reflectancePct: reflectance(raw['reflectance_matrix'], 'payload.data.raw.reflectance_matrix'),
+    ...tofFindings(analysis, path),
     beltDistanceMm: optional(nonNegative)(analysis['belt_distance_mm'], `${path}.belt_distance_mm`),
     volumeMm3: measured(analysis, 'volume_mm3', path),
     massG: measured(analysis, 'mass_g', path),
@@ -69,6 +72,7 @@ function readSpectral(payload: Fields): SpectralReading {
   return {
     ...sampleKey(payload, data),
     counts: channels(data['raw'], 'payload.data.raw'),
+    ...spectralFindings(analysis, path),
     freshness: measured(analysis, 'freshness_index', path),
     fatQuality: measured(analysis, 'fat_quality_index', path),
     oxidation: measured(analysis, 'oxidation_index', path),
@@ -92,16 +96,12 @@ function readFusion(payload: Fields): FusionResult {
     flags: flags(result['quality_flags'] ?? payload['quality_flags'], `${path}.quality_flags`),
     recipe: optional(text)(result['recipe'] ?? payload['recipe'], `${path}.recipe`),
     lotId: optional(nonNegative)(payload['lot_id'], 'payload.lot_id'),
+    pieceId: optional(text)(payload['piece_id'], 'payload.piece_id'),
   };
 }
 
-const OVER: readonly unknown[] = ['returned_unacknowledged', 'cleared'];
-const GOING_ON: readonly unknown[] = ['unacknowledged', 'acknowledged'];
-
-/** A shelved alert doesn't tell. */
-const isOver = (state: unknown): boolean | null => (OVER.includes(state) ? true : GOING_ON.includes(state) ? false : null);
-
 function readAlert(payload: Fields): Alert {
+  const state = ALERT_STATES.find((known) => known === payload['state']) ?? null;
   return {
     id: identifier(payload['id'], 'payload.id'),
     alarmId: optional(text)(payload['alarm_id'], 'payload.alarm_id'),
@@ -115,9 +115,14 @@ function readAlert(payload: Fields): Alert {
     raisedAtMs: instant(payload['timestamp'], 'payload.timestamp'),
     occurrences: optional(nonNegative)(payload['count'], 'payload.count') ?? 1,
     // A shelved alert is nobody's task until its time is over.
-    isAcknowledged: payload['state'] === 'shelved' || (optional(flag)(payload['acknowledged'], 'payload.acknowledged') ?? false),
+    isAcknowledged: state === 'shelved' || state === 'cleared' || (optional(flag)(payload['acknowledged'], 'payload.acknowledged') ?? false),
     acknowledgedBy: optional(text)(payload['acknowledged_by'], 'payload.acknowledged_by'),
-    isOver: isOver(payload['state']),
+    comment: null,
+    shelf: null,
+    state,
+    firstAtMs: null,
+    lotId: optional(nonNegative)(payload['lot_id'], 'payload.lot_id'),
+    isOver: isOver(state),
     context: params(payload['data_context'], 'payload.data_context'),
   };
 }

@@ -256,4 +256,15 @@ export const samplePage: Reader<SamplePage> = (value, path) => ({
   samples: listOf(sampleRow)(fields(value, path)['samples'], `${path}.samples`),
 });
 
-export const alertList: Reader<readonly Alert[]> = listOf(alertRow);
+export interface AlertPage {
+  readonly alerts: readonly Alert[];
+  readonly isTruncated: boolean;
+}
+
+export const alertPage: Reader<AlertPage> = (value, path) => {
+  const source = fields(value, path);
+  return {
+    alerts: listOf(alertRow)(source['alerts'], `${path}.alerts`),
+    isTruncated: optional(flag)(source['truncated'], `${path}.truncated`) ?? false,
+  };
+};

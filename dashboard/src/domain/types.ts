@@ -45,8 +45,40 @@ export interface SampleKey {
   readonly isBacklog: boolean;
 }
 
+export const ANOMALIES = ['dent', 'bump', 'foreign_body', 'bright_patch', 'dark_patch'] as const;
+
+/** A spot that does not belong on the surface; places count from the middle of the piece, in the belt's directions. */
+export interface Anomaly {
+  readonly kind: (typeof ANOMALIES)[number];
+  readonly alongMm: number;
+  readonly acrossMm: number;
+  readonly areaMm2: number;
+  /** Of dents and bumps mm from the smooth surface; of patches a logarithm of brightness. */
+  readonly peak: number;
+  /** 0 just visible to 1 gross. */
+  readonly severity: number;
+}
+
+/** Extents of the piece, mm; each null where it was not measured. */
+export interface Extents {
+  readonly lengthMm: number | null;
+  readonly widthMm: number | null;
+  readonly thicknessMm: number | null;
+}
+
+/** An estimate of the colour, CIELAB. */
+export interface Colour {
+  readonly lightness: number;
+  readonly a: number;
+  readonly b: number;
+}
+
 export interface TofReading extends SampleKey {
   readonly distanceMm: Matrix;
+  /** Of the surface, percent; null where the sender told none. */
+  readonly reflectancePct: Matrix | null;
+  readonly anomalies: readonly Anomaly[];
+  readonly extents: Extents;
   /** Distance of the empty belt, where a calibration knows it: heights are counted from it. */
   readonly beltDistanceMm: number | null;
   readonly volumeMm3: Measured | null;
@@ -57,6 +89,11 @@ export interface TofReading extends SampleKey {
 
 export interface SpectralReading extends SampleKey {
   readonly counts: Readonly<Record<Channel, number>>;
+  /** Of the eight narrow channels against the white standard; null where the sender told none. */
+  readonly reflectance: readonly number[] | null;
+  readonly colour: Colour | null;
+  /** Distance of that colour from the recipe's reference. */
+  readonly deltaE: Measured | null;
   readonly freshness: Measured | null;
   readonly fatQuality: Measured | null;
   readonly oxidation: Measured | null;
@@ -81,6 +118,8 @@ export interface FusionResult extends SampleKey {
   readonly flags: readonly string[];
   readonly recipe: string | null;
   readonly lotId: number | null;
+  /** Which piece on the belt; several measurements of one piece share it. */
+  readonly pieceId: string | null;
 }
 
 /** One measurement whose three parts are all here. */
@@ -88,6 +127,16 @@ export interface JoinedSample {
   readonly tof: TofReading;
   readonly spectral: SpectralReading;
   readonly fusion: FusionResult;
+}
+
+export const ALERT_STATES = ['unacknowledged', 'returned_unacknowledged', 'acknowledged', 'shelved', 'cleared'] as const;
+export type AlertState = (typeof ALERT_STATES)[number];
+
+/** Until when an alert is silenced, by whom and why. */
+export interface Shelf {
+  readonly untilMs: number;
+  readonly by: string | null;
+  readonly reason: string | null;
 }
 
 export interface Alert {
@@ -106,6 +155,12 @@ export interface Alert {
   readonly occurrences: number;
   readonly isAcknowledged: boolean;
   readonly acknowledgedBy: string | null;
+  readonly comment: string | null;
+  readonly shelf: Shelf | null;
+  readonly state: AlertState | null;
+  /** When it was raised first, when the message tells; `raisedAtMs` is the newest occurrence. */
+  readonly firstAtMs: number | null;
+  readonly lotId: number | null;
   /** Whether what it is about has ended, when the message tells. */
   readonly isOver: boolean | null;
   readonly context: ReasonParams;

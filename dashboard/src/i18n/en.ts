@@ -3,6 +3,7 @@ import { enAccess } from './en-access';
 import { enAdmin } from './en-admin';
 import { enDevices } from './en-devices';
 import { enLots } from './en-lots';
+import { enLine } from './en-line';
 import { enPages } from './en-pages';
 import { enSensors } from './en-sensors';
 import type { Texts } from './fr';
@@ -14,6 +15,7 @@ export const en: Texts = {
   ...enAdmin,
   ...enDevices,
   ...enLots,
+  ...enLine,
   ...enPages,
   ...enSensors,
   product: 'SQAL',
@@ -142,6 +144,13 @@ export const en: Texts = {
       gap: 'Measurements lost',
       device_silent: 'Sensor silent',
       sensor_fault: 'Sensor fault',
+      clock: 'Clock of the device',
+      ingest_lag: 'Storing is late',
+      notification_dead: 'Notification not delivered',
+      calibration_drift: 'Calibration drifts',
+      calibration_expired: 'Calibration expired',
+      challenge_failed: 'Challenge test failed',
+      challenge_overdue: 'Challenge test overdue',
     },
   },
   reasons: {
@@ -174,6 +183,19 @@ export const en: Texts = {
       spectral_glare: 'glare brighter than white',
       spectral_fault: 'spectral sensor faulty',
       spectral_low_light: 'not enough light',
+      cut_at_start: 'product cut off as the device started',
+      no_product: 'empty belt',
+      nir_laser: 'NIR channel unusable beside the ranging laser',
+      nir_polluted: 'NIR channel spoilt by a laser nearby',
+      flicker: 'flickering hall light during the measurement',
+      saturated: 'spectral sensor saturated',
+      low_light: 'not enough light',
+      channel_dark: 'a spectral channel sees no light',
+      brighter_than_white: 'glare brighter than white',
+      cut_at_ends: 'ends of the piece outside the picture',
+      tof_calibration_expired: 'height calibration expired, uncertainty widened',
+      spectral_calibration_expired: 'white calibration expired, uncertainty widened',
+      guard_band: 'compliance not sure enough',
     },
   },
   links: {

@@ -4,6 +4,7 @@ import { frAccess } from './fr-access';
 import { frAdmin } from './fr-admin';
 import { frDevices } from './fr-devices';
 import { frLots } from './fr-lots';
+import { frLine } from './fr-line';
 import { frPages } from './fr-pages';
 import { frSensors } from './fr-sensors';
 
@@ -15,6 +16,7 @@ export const fr = {
   ...frAdmin,
   ...frDevices,
   ...frLots,
+  ...frLine,
   ...frPages,
   ...frSensors,
   product: 'SQAL',
@@ -143,6 +145,13 @@ export const fr = {
       gap: 'Mesures perdues',
       device_silent: 'Capteur muet',
       sensor_fault: 'Défaut de capteur',
+      clock: 'Horloge du capteur',
+      ingest_lag: 'Enregistrement en retard',
+      notification_dead: 'Notification non remise',
+      calibration_drift: 'Dérive d’étalonnage',
+      calibration_expired: 'Étalonnage périmé',
+      challenge_failed: 'Test de contrôle échoué',
+      challenge_overdue: 'Test de contrôle en retard',
     },
   },
   reasons: {
@@ -175,6 +184,19 @@ export const fr = {
       spectral_glare: 'reflet plus clair que le blanc',
       spectral_fault: 'capteur spectral en défaut',
       spectral_low_light: 'lumière insuffisante',
+      cut_at_start: 'produit coupé au démarrage du capteur',
+      no_product: 'tapis vide',
+      nir_laser: 'canal NIR inutilisable à côté du laser de mesure',
+      nir_polluted: 'canal NIR faussé par un laser voisin',
+      flicker: 'lumière du hall papillotante pendant la mesure',
+      saturated: 'capteur spectral saturé',
+      low_light: 'lumière insuffisante',
+      channel_dark: 'un canal spectral ne voit pas de lumière',
+      brighter_than_white: 'reflet plus clair que le blanc',
+      cut_at_ends: 'bouts de la pièce hors de l’image',
+      tof_calibration_expired: 'étalonnage de hauteur périmé, incertitude élargie',
+      spectral_calibration_expired: 'étalonnage du blanc périmé, incertitude élargie',
+      guard_band: 'conformité trop peu sûre',
     },
   },
   links: {

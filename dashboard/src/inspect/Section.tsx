@@ -1,5 +1,6 @@
 import { decimal } from '../format';
 import type { HeatMap } from '../components/heat';
+import { unitOf } from '../components/Heatmap';
 import { useTexts } from '../i18n';
 import { SIDE } from './relief';
 
@@ -17,7 +18,7 @@ export function Section({ map, row }: { readonly map: HeatMap; readonly row: num
   const x = (column: number) => LEFT + ((column + 0.5) / SIDE) * (WIDTH - LEFT);
   const y = (value: number) => {
     const share = (value - lowMm) / (highMm - lowMm);
-    return BASE - (map.mode === 'height' ? share : 1 - share) * (BASE - TOP);
+    return BASE - (map.mode === 'distance' ? 1 - share : share) * (BASE - TOP);
   };
   const line = values
     .map((value, column) => {
@@ -31,15 +32,15 @@ export function Section({ map, row }: { readonly map: HeatMap; readonly row: num
   return (
     <figure className="section-plot">
       <figcaption>
-        {title} <span className="quiet">({t.heatmap.unit})</span>
+        {title} <span className="quiet">({unitOf(map, t)})</span>
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${title}${t.colon}${words} ${t.heatmap.unit}`}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${title}${t.colon}${words} ${unitOf(map, t)}`}>
         <path className="trend-grid" d={`M${LEFT} ${BASE}H${WIDTH}M${LEFT} ${TOP}H${WIDTH}`} />
         <text x={LEFT - 6} y={TOP + 6} textAnchor="end">
-          {decimal(map.mode === 'height' ? highMm : lowMm, language)}
+          {decimal(map.mode === 'distance' ? lowMm : highMm, language)}
         </text>
         <text x={LEFT - 6} y={BASE + 2} textAnchor="end">
-          {decimal(map.mode === 'height' ? lowMm : highMm, language)}
+          {decimal(map.mode === 'distance' ? highMm : lowMm, language)}
         </text>
         <path className="section-line" d={line} />
         {values.map((value, column) => (

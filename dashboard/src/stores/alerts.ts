@@ -17,7 +17,9 @@ export interface AlertsState {
   readonly newest: Alert | null;
   readonly load: (alerts: readonly Alert[]) => void;
   readonly raise: (alert: Alert) => void;
-  readonly acknowledge: (id: string, by: string) => Promise<void>;
+  readonly acknowledge: (id: string, by: string, comment?: string) => Promise<void>;
+  /** Takes the server's word for an alert that a person just shelved or took off its shelf. */
+  readonly replace: (alert: Alert) => void;
 }
 
 const RANK: Readonly<Record<Severity, number>> = { critical: 0, warning: 1, info: 2 };
@@ -41,6 +43,10 @@ function newer(known: Alert | undefined, next: Alert): Alert {
     siteCode: next.siteCode ?? known.siteCode,
     occurrences: Math.max(next.occurrences, known.occurrences),
     isAcknowledged,
+    state: next.state ?? known.state,
+    comment: next.comment ?? known.comment,
+    shelf: next.shelf ?? (next.state === null ? known.shelf : null),
+    firstAtMs: next.firstAtMs ?? known.firstAtMs,
     isOver: next.isOver ?? known.isOver,
     acknowledgedBy: next.acknowledgedBy ?? (isAcknowledged ? known.acknowledgedBy : null),
     context: { ...known.context, ...next.context },
@@ -52,6 +58,19 @@ export function mergeAlerts(known: readonly Alert[], added: readonly Alert[]): r
   const byId = new Map(known.map((alert) => [alert.id, alert]));
   for (const alert of added) byId.set(alert.id, newer(byId.get(alert.id), alert));
   return [...byId.values()].sort(byUrgency).slice(0, ALERTS_MAX);
+}
+
+/** The known alerts as the server now says they stand: of a life cycle it tells, what was known of it before is over. */
+export function loadedAlerts(known: readonly Alert[], told: readonly Alert[]): readonly Alert[] {
+  const newest = new Map(told.flatMap((alert) => (alert.alarmId === null ? [] : [[alert.alarmId, alert] as const])));
+  const isSuperseded = (alert: Alert) => {
+    const now = alert.alarmId === null ? undefined : newest.get(alert.alarmId);
+    return now !== undefined && alert.raisedAtMs <= now.raisedAtMs;
+  };
+  return mergeAlerts(
+    known.filter((alert) => !isSuperseded(alert)),
+    told,
+  );
 }
 
 /** Rows of one life cycle are occurrences of one alert; without its id, those of one device and rule. */
@@ -115,7 +134,7 @@ export const useAlerts = create<AlertsState>()((set) => ({
   acknowledging: {},
   newest: null,
   load: (alerts) => {
-    set((state) => ({ alerts: mergeAlerts(state.alerts, alerts), isLoaded: true }));
+    set((state) => ({ alerts: loadedAlerts(state.alerts, alerts), isLoaded: true }));
   },
   raise: (alert) => {
     set((state) => ({
@@ -123,10 +142,15 @@ export const useAlerts = create<AlertsState>()((set) => ({
       newest: isNews(alert, state.alerts) ? alert : state.newest,
     }));
   },
-  acknowledge: async (id, by) => {
+  replace: (alert) => {
+    set((state) => ({
+      alerts: [...state.alerts.filter(({ id }) => id !== alert.id), alert].sort(byUrgency),
+    }));
+  },
+  acknowledge: async (id, by, comment = '') => {
     set((state) => ({ acknowledging: { ...state.acknowledging, [id]: { phase: 'sending' } } }));
     try {
-      await acknowledgeAlert(id, by);
+      await acknowledgeAlert(id, by, comment);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const failed: Acknowledging = { phase: 'failed', reason: error.reason };

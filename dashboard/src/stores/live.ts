@@ -57,6 +57,12 @@ export function mergeHistory(known: readonly HistoryEntry[], added: readonly His
   return [...bySample.values()].sort((a, b) => a.measuredAtMs - b.measuredAtMs).slice(-HISTORY_MAX);
 }
 
+/** Whether each piece was measured once: then measurements may be counted as pieces. */
+export function isOncePerPiece(entries: readonly HistoryEntry[]): boolean {
+  const pieces = entries.flatMap(({ sample }) => sample.fusion.pieceId ?? []);
+  return pieces.length === entries.length && new Set(pieces).size === pieces.length;
+}
+
 /** A live sample always shows; one from the backlog or the database only where it isn't older than what is shown. */
 export function replaces(next: ArrivedSample, shown: Arrival | undefined): boolean {
   return shown === undefined || !next.sample.fusion.isBacklog || next.measuredAtMs >= shown.measuredAtMs;

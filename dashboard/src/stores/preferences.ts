@@ -20,6 +20,8 @@ export interface Preferences {
   readonly isWall: boolean;
   readonly siteCode: string | null;
   readonly deviceId: string | null;
+  /** Only what belongs to this lot, on the live line and in studies. */
+  readonly lotId: string | null;
 }
 
 export interface PreferencesState extends Preferences {
@@ -29,6 +31,7 @@ export interface PreferencesState extends Preferences {
   readonly setSound: (isSoundOn: boolean) => void;
   readonly setWall: (isWall: boolean) => void;
   readonly setSite: (siteCode: string | null) => void;
+  readonly setLot: (lotId: string | null) => void;
   readonly setDevice: (deviceId: string | null) => void;
 }
 
@@ -57,6 +60,7 @@ export function readPreferences(storage: Pick<Storage, 'getItem'> | null, search
     isWall: query.has('wall'),
     siteCode: query.get('site') ?? null,
     deviceId: query.get('device') ?? null,
+    lotId: query.get('lot') ?? null,
   };
 }
 
@@ -78,10 +82,11 @@ function remember(state: Preferences): void {
 }
 
 /** The address without and with the filters. */
-export function searchOf(filters: Pick<Preferences, 'siteCode' | 'deviceId'> & { readonly isWall?: boolean }): string {
+export function searchOf(filters: Pick<Preferences, 'siteCode' | 'deviceId'> & Partial<Pick<Preferences, 'lotId' | 'isWall'>>): string {
   const query = new URLSearchParams();
   if (filters.siteCode !== null) query.set('site', filters.siteCode);
   if (filters.deviceId !== null) query.set('device', filters.deviceId);
+  if (typeof filters.lotId === 'string') query.set('lot', filters.lotId);
   if (filters.isWall === true) query.set('wall', '1');
   return query.size === 0 ? '' : `?${query.toString()}`;
 }
@@ -106,7 +111,10 @@ export const usePreferences = create<PreferencesState>()((set) => ({
     set({ isWall });
   },
   setSite: (siteCode) => {
-    set({ siteCode, deviceId: null });
+    set({ siteCode, deviceId: null, lotId: null });
+  },
+  setLot: (lotId) => {
+    set({ lotId });
   },
   setDevice: (deviceId) => {
     set({ deviceId });

@@ -2,10 +2,11 @@
 import { useEffect, useEffectEvent, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { decimal, momentOf, timeOfDay } from '../../format';
+import { decimal, momentOf } from '../../format';
 import { useTexts } from '../../i18n';
 import { usePreferences, type Language } from '../../stores/preferences';
 import type { Period } from '../../data/calls';
+import { axis, resolved, timeTicks } from './axes';
 import { aligned, type Series } from './series';
 
 const HEIGHT_PX = 380;
@@ -16,30 +17,6 @@ const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 const HOUR_S = 3_600;
 /** Hours farther apart than this are not joined: what was not measured is not drawn. */
 const JOINED_S = 2 * HOUR_S;
-
-/** What a colour of the style sheet is in the present theme; a canvas knows neither variables nor light-dark(). */
-function resolved(host: HTMLElement, colour: string): string {
-  const probe = document.createElement('span');
-  probe.style.color = colour;
-  host.append(probe);
-  const value = getComputedStyle(probe).color;
-  probe.remove();
-  return value;
-}
-
-function axis(host: HTMLElement, values: (ticks: number[]) => string[]): uPlot.Axis {
-  const line = { stroke: resolved(host, 'var(--line)'), width: 1 };
-  return { stroke: resolved(host, 'var(--ink-quiet)'), grid: line, ticks: line, font: '12px sans-serif', values: (_, ticks) => values(ticks) };
-}
-
-function tickWords(seconds: number[], spanS: number, language: Language): string[] {
-  const [hour, minute] = [5, 8];
-  return seconds.map((at) => {
-    const ms = at * 1_000;
-    if (spanS > 2 * 24 * HOUR_S) return momentOf(ms, Infinity, language).slice(0, hour);
-    return timeOfDay(ms, language).slice(0, spanS > HOUR_S / 2 ? hour : minute);
-  });
-}
 
 interface ChartProps {
   readonly label: string;
@@ -68,7 +45,7 @@ function optionsOf(host: HTMLElement, { series, period, bounds, isRaw, onZoom }:
     scales: { x: { time: true, range: [period.startMs / 1_000, period.endMs / 1_000] }, y: { range: (_, low, high) => axisRange(low, high, bounds) } },
     cursor: { drag: { x: true, y: false, dist: DRAG_MIN_PX, setScale: false } },
     axes: [
-      axis(host, (ticks) => tickWords(ticks, spanS, language)),
+      axis(host, (ticks) => timeTicks(ticks, spanS, language)),
       axis(host, (ticks) => ticks.map((tick) => decimal(tick, language, Math.abs(tick) < 2 && tick % 1 !== 0 ? 2 : 0))),
     ],
     series: [

@@ -9,6 +9,7 @@ import { decimal } from '../../format';
 import { useTexts } from '../../i18n';
 import { usePreferences } from '../../stores/preferences';
 import { Chart } from './Chart';
+import { ControlStudy } from './ControlStudy';
 import { saveCsv, savePng } from './save';
 import { BOUNDS, INDICES, type Index, type Series } from './series';
 import { SummaryTable } from './SummaryTable';
@@ -182,9 +183,30 @@ export default function HistoryPage() {
   const [index, setIndex] = useState<Index>('score');
   const [other, setOther] = useState<Other>(null);
   const [period, setPeriod] = useState(() => lasting(HOUR_MS));
+  const [view, setView] = useState<'trend' | 'control'>('trend');
+  const switcher = (
+    <Segmented
+      label={t.spc.view}
+      value={view}
+      onChange={setView}
+      options={[
+        { value: 'trend', label: t.spc.trend, testId: 'view-trend' },
+        { value: 'control', label: t.spc.control, testId: 'view-control' },
+      ]}
+    />
+  );
   const { query, series, isRawOnly } = useSeries({ index, period, deviceId, other, nameBefore: t.history.before });
+  if (view === 'control') {
+    return (
+      <Page title={t.history.title} controls={switcher}>
+        {deviceId === null ? <Empty>{t.query.empty}</Empty> : (
+          <ControlStudy deviceId={deviceId} period={period} moves={<Moves period={period} onChange={setPeriod} />} />
+        )}
+      </Page>
+    );
+  }
   return (
-    <Page title={t.history.title}>
+    <Page title={t.history.title} controls={switcher}>
       <Choices index={index} onIndex={setIndex} deviceId={deviceId} other={other} onOther={setOther} />
       <Moves period={period} onChange={setPeriod} />
       <section className="card panel">

@@ -1,5 +1,6 @@
 /** Hands what is shown to the person as a file. */
-import { csvOf, type Series } from './series';
+import type { ControlChart } from '../../data/science';
+import { controlCsvOf, csvOf, type Series } from './series';
 
 function save(blob: Blob, name: string): void {
   const link = document.createElement('a');
@@ -12,6 +13,10 @@ function save(blob: Blob, name: string): void {
 /** With a byte-order mark: spreadsheets read UTF-8 only so. */
 export function saveCsv(series: readonly Series[], index: string): void {
   save(new Blob(['\uFEFF', csvOf(series)], { type: 'text/csv;charset=utf-8' }), `sqal-${index}.csv`);
+}
+
+export function saveControlCsv(control: ControlChart, index: string): void {
+  save(new Blob(['\uFEFF', controlCsvOf(control)], { type: 'text/csv;charset=utf-8' }), `sqal-control-${index}.csv`);
 }
 
 /** The chart as it stands, on the ground of the page: a transparent picture is unreadable in half of all programs. */

@@ -1,4 +1,5 @@
 /** What the history draws: values over time, from hours or from single measurements; pure, so that it can be tested. */
+import type { ControlChart } from '../../data/science';
 import type { Hour } from '../../domain/records';
 import type { JoinedSample } from '../../domain/types';
 
@@ -117,4 +118,12 @@ export function csvOf(series: readonly Series[]): string {
     [new Date(seconds * 1_000).toISOString(), ...columns.map((column) => column[at] ?? '')].join(','),
   );
   return `${[head, ...rows].join('\r\n')}\r\n`;
+}
+
+/** A control chart point by point, with the limits it was held to and the rules it breaks. */
+export function controlCsvOf({ points, centre, lower, upper }: ControlChart): string {
+  const rows = points.map(({ atMs, drawn, sampleId, rules }) =>
+    [new Date(atMs).toISOString(), drawn, centre, lower, upper, quoted(rules.join(' ')), quoted(sampleId ?? '')].join(','),
+  );
+  return `${['time,value,centre,lower,upper,rules,sample_id', ...rows].join('\r\n')}\r\n`;
 }

@@ -7,6 +7,8 @@ import { KpiRow } from '../../components/KpiRow';
 import { CriticalNotice, ErrorNotice, LinksNotice, OfflineNotice } from '../../components/Notices';
 import { useShownDevices } from '../../components/useShown';
 import { useTexts } from '../../i18n';
+import { Link } from '../../router/Link';
+import { pathOf } from '../../router/route';
 import { useFleet } from '../../stores/fleet';
 import { usePreferences } from '../../stores/preferences';
 
@@ -18,6 +20,7 @@ function NoCards() {
   const isLoaded = useFleet((state) => state.isLoaded);
   const error = useFleet((state) => state.devicesError);
   const setSite = usePreferences((state) => state.setSite);
+  const lotId = usePreferences((state) => state.lotId);
   if (!isLoaded) {
     return (
       <div className="card empty-page">
@@ -27,8 +30,9 @@ function NoCards() {
   }
   return (
     <div className="card empty-page">
-      <h3>{t.states.noDevicesTitle}</h3>
-      <p className="quiet">{t.states.noDevicesBody}</p>
+      <h3>{lotId === null ? t.states.noDevicesTitle : t.line.noLotTitle}</h3>
+      <p className="quiet">{lotId === null ? t.states.noDevicesBody : t.line.noLotBody}</p>
+      {lotId !== null && <Link to={pathOf('lots', lotId)}>{t.line.seeLot}</Link>}
       <button
         type="button"
         className="button"
@@ -54,7 +58,7 @@ export function LivePage({ onReconnect, onRetry }: LivePageProps) {
     <main id="main" tabIndex={-1}>
       <div className="overview">
         <KpiRow />
-        <FilterBar />
+        <FilterBar hasLots />
       </div>
       <OfflineNotice onRetry={onReconnect} />
       <LinksNotice />

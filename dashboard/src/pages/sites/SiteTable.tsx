@@ -13,7 +13,7 @@ interface SiteTableProps {
   /** The weakest first. */
   readonly rows: readonly SiteRow[];
   readonly label: string;
-  readonly linkOf: (key: string) => string;
+  readonly linkOf?: (key: string) => string;
   /** Says which row is the weakest, in words. */
   readonly isRanked?: boolean;
 }
@@ -57,7 +57,7 @@ export function SiteTable({ rows, label, linkOf, isRanked = false }: SiteTablePr
         {rows.map((row, at) => (
           <tr key={row.key} data-testid={`site-row-${row.key}`}>
             <th scope="row">
-              <Link to={linkOf(row.key)}>{row.key}</Link>
+              {linkOf === undefined ? row.key : <Link to={linkOf(row.key)}>{row.key}</Link>}
               {isRanked && at === 0 && rows.length > 1 && <span className="tag">{t.sites.worst}</span>}
             </th>
             <Cells row={row} />

@@ -2,14 +2,16 @@
 import { GradeShares, Trend } from '../../components/Figures';
 import { Empty, Loaded, Page, Panel } from '../../components/Page';
 import { useMinute } from '../../components/useNow';
-import { recentHours } from '../../data/calls';
+import { lotsOf, recentHours } from '../../data/calls';
 import { useQuery } from '../../data/queries';
 import type { Hour, Hours } from '../../domain/records';
 import { compliancePct, groupHours, hourlyScores, tally } from '../../domain/tally';
-import { useTexts } from '../../i18n';
+import { percent, score, shiftOf } from '../../format';
+import { useTexts, type Texts } from '../../i18n';
 import { Link } from '../../router/Link';
 import { pathOf } from '../../router/route';
 import { usePreferences } from '../../stores/preferences';
+import { Scatter } from '../lots/Scatter';
 import { SiteTable, type SiteRow } from './SiteTable';
 
 const DAY_MS = 86_400_000;
@@ -48,7 +50,20 @@ function AllSites({ week, day }: { readonly week: readonly Hour[]; readonly day:
           <SitePanel key={code} code={code} hours={hours} />
         ))}
       </div>
+      <AllLots />
     </>
+  );
+}
+
+/** All sites' lots: does quality follow the ITM? */
+function AllLots() {
+  const { t } = useTexts();
+  const { key, load } = lotsOf();
+  const query = useQuery(key, load, REFRESH_MS);
+  return (
+    <Panel title={t.lots.scatter}>
+      <Loaded query={query}>{(lots) => <Scatter lots={lots} />}</Loaded>
+    </Panel>
   );
 }
 
@@ -81,7 +96,55 @@ function OneSite({ code, week, day }: OneSiteProps) {
         <SiteTable rows={rowsOf(today, (hour) => hour.deviceId)} label={t.sites.devices} linkOf={(key) => pathOf('devices', key)} />
       </Panel>
       <SitePanel code={code} hours={mine} />
+      <Panel title={t.sitesMore.byShift}>
+        <SiteTable rows={shiftRows(mine, t)} label={t.sitesMore.shift} />
+      </Panel>
+      <SiteLots code={code} />
     </>
+  );
+}
+
+const SHIFTS = ['morning', 'afternoon', 'night'] as const;
+
+/** The site's shifts beside each other, in the order of the day. */
+function shiftRows(hours: readonly Hour[], t: Texts): readonly SiteRow[] {
+  const groups = groupHours(hours, (hour) => shiftOf(hour.startMs));
+  return SHIFTS.flatMap((shift) => {
+    const group = groups.get(shift);
+    if (group === undefined) return [];
+    return [{ key: t.sitesMore.shifts[shift], tally: tally(group), compliancePct: compliancePct(tally(group)) }];
+  });
+}
+
+/** ITM beside quality, and the lots to go on to. */
+function SiteLots({ code }: { readonly code: string }) {
+  const { t, language } = useTexts();
+  const { key, load } = lotsOf();
+  const query = useQuery(key, load, REFRESH_MS);
+  return (
+    <Panel title={t.sitesMore.lots}>
+      <Loaded query={query}>
+        {(all) => {
+          const lots = all.filter(({ siteCode }) => siteCode === code);
+          if (lots.length === 0) return <Empty>{t.sitesMore.noLots}</Empty>;
+          return (
+            <>
+              <Scatter lots={lots} />
+              <ul className="record-list" data-testid="site-lots">
+                {lots.map((lot) => (
+                  <li key={lot.id}>
+                    <Link to={pathOf('lots', String(lot.id))}>{lot.code ?? t.lots.unnamed(lot.id)}</Link>
+                    <span>
+                      {percent(lot.compliancePct, language)} · {score(lot.averageScore, language)} / 100
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            </>
+          );
+        }}
+      </Loaded>
+    </Panel>
   );
 }
 
