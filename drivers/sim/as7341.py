@@ -2,8 +2,9 @@
 
 Modelled (DS000718, and the application note on the multiplexer): registers, banks, reserved bits, multiplexer,
 auto-zero, wait time and integration on the bus clock, latching, saturation, real gains, automatic gain, noise, lamp,
-interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin here delivers. Not in the data sheet, but what every known driver depends on: that AVALID falls with SP_EN, and that
-latched data are released then. Assumed: WLONG is 16 times, the pointer stays in the two bytes of the FIFO.
+interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin here delivers. Not in the data
+sheet, but what every known driver depends on: that AVALID falls with SP_EN, and that latched data are released then.
+Assumed: WLONG is 16 times, the pointer stays in the two bytes of the FIFO.
 
 `violations` says in words what a driver did against the data sheet; the chip itself would not tell.
 """

@@ -55,9 +55,7 @@ def test_the_key_of_a_webhook_is_its_own_and_needs_a_secret(store: Database, sec
     assert "notify.secret_file is not set" in without.output
 
 
-def test_a_test_says_what_became_of_the_message(
-    store: Database, secret: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_test_says_what_became_of_the_message(store: Database, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody sends here: what an ingester would note is noted by hand, by a trigger."""
     monkeypatch.setattr("sqal.commands.channel.POLL_S", 0.01)
     monkeypatch.setattr("sqal.commands.channel.TEST_S", 0.05)
