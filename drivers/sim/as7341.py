@@ -2,8 +2,9 @@
 
 Modelled (DS000718, and the application note on the multiplexer): registers, banks, reserved bits, multiplexer,
 auto-zero, wait time and integration on the bus clock, latching, saturation, real gains, automatic gain, noise, lamp,
-interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin here delivers. Not in the data sheet, but what every known driver depends on: that AVALID falls with SP_EN, and that
-latched data are released then. Assumed: WLONG is 16 times, the pointer stays in the two bytes of the FIFO.
+interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin here delivers. Not in the data
+sheet: that AVALID falls with SP_EN, and that latched data are released then (every known driver depends on it); that
+WLONG is 16 times, and that the pointer stays in the two bytes of the FIFO.
 
 `violations` says in words what a driver did against the data sheet; the chip itself would not tell.
 """
@@ -29,7 +30,7 @@ AUTO_ZERO_NS: Final = 15_000_000
 SMUX_NS: Final = 200_000
 POWER_UP_NS: Final = 200_000  # no acknowledge before
 BUSY_NS: Final = 300_000  # INT_BUSY before
-DARK_MAX: Final = (3.0, 3.0, 3.0, 3.0, 3.0, 5.0)  # counts at gain 512 in 98 ms
+DARK_MAX: Final = (*[3.0] * 5, 5.0)  # counts at gain 512 in 98 ms
 WINDOWS: Final = 3  # parts of an integration in each of which the light is looked at once
 WATCHED_MAX: Final = 256  # integrations made up for one by one when FIFO or thresholds want to see each
 
@@ -147,14 +148,16 @@ class SimAs7341:
 
     def _elsewhere(self, register: int) -> bool:
         """Whether this register belongs to the bank that is not chosen; the choice itself is in both."""
-        elsewhere = register >= reg.ENABLE and register != reg.CFG0 and self._registers[reg.CFG0] & reg.REG_BANK
-        if elsewhere:
-            self.violations.append(f"0x{register:02X} was asked for while bank 1 was chosen")
-        return bool(elsewhere)
+        if register < reg.ENABLE or register == reg.CFG0 or not self._registers[reg.CFG0] & reg.REG_BANK:
+            return False
+        self.violations.append(f"0x{register:02X} was asked for while bank 1 was chosen")
+        return True
 
     def _peek(self, register: int) -> int:
-        if register in reg.BANK_1 or self._elsewhere(register):
-            return self._peek_bank_1(register) if register in reg.BANK_1 else 0
+        if register in reg.BANK_1:
+            return self._peek_bank_1(register)
+        if self._elsewhere(register):
+            return 0
         if reg.ASTATUS <= register < reg.ASTATUS + len(self._results):
             return self._result(register - reg.ASTATUS)
         if register >= reg.FIFO_LEVEL:
