@@ -3,8 +3,7 @@
 Modelled (DS000718, and the application note on the multiplexer): registers, banks, reserved bits, multiplexer,
 auto-zero, wait time and integration on the bus clock, latching, saturation, real gains, automatic gain, noise, lamp,
 interrupt bits, FIFO, flicker engine. Synchronised modes wait for an edge that no pin here delivers. Not in the data
-sheet: that AVALID falls with SP_EN, and that latched data are released then (every known driver depends on it); that
-WLONG is 16 times, and that the pointer stays in the two bytes of the FIFO.
+sheet: AVALID falls with SP_EN, and latched data are released then; WLONG is 16 times; the pointer stays in the FIFO.
 
 `violations` says in words what a driver did against the data sheet; the chip itself would not tell.
 """
@@ -26,10 +25,8 @@ from drivers.sim.light import LightSource, Spectrum
 
 ADDRESS: Final = 0x39
 STEP_US: Final = 2.78  # one unit of ASTEP and of FD_TIME, and a thousandth of one of WTIME
-AUTO_ZERO_NS: Final = 15_000_000
-SMUX_NS: Final = 200_000
-POWER_UP_NS: Final = 200_000  # no acknowledge before
-BUSY_NS: Final = 300_000  # INT_BUSY before
+AUTO_ZERO_NS, SMUX_NS = 15_000_000, 200_000
+POWER_UP_NS, BUSY_NS = 200_000, 300_000  # no acknowledge before; INT_BUSY before
 DARK_MAX: Final = (*[3.0] * 5, 5.0)  # counts at gain 512 in 98 ms
 WINDOWS: Final = 3  # parts of an integration in each of which the light is looked at once
 WATCHED_MAX: Final = 256  # integrations made up for one by one when FIFO or thresholds want to see each
@@ -95,8 +92,8 @@ class SimAs7341:
     @property
     def interrupt(self) -> bool:
         """Whether the INT pin is pulled low."""
-        status, enabled = self._registers[reg.STATUS], self._registers[reg.INTENAB]
-        return bool(status & enabled & (reg.AINT | reg.FINT | reg.SINT) or (status & reg.ASAT and enabled & 0x80))
+        rung = self._registers[reg.STATUS] & self._registers[reg.INTENAB]
+        return bool(rung & (reg.AINT | reg.FINT | reg.SINT | reg.ASAT))
 
     def led_ma(self, at_ns: int) -> int:
         """Current through the lamp at a moment not long ago, 0 when off."""
@@ -135,8 +132,7 @@ class SimAs7341:
         self._gain_code = self._registers[reg.CFG1]
         self._fifo = Fifo()
         self._thresholds = Thresholds()
-        self._led_ma = self._led_before_ma = 0
-        self._led_since_ns = 0
+        self._led_ma = self._led_before_ma = self._led_since_ns = 0
 
     def _chain(self, table: bytes) -> None:
         self._wired = table
@@ -165,8 +161,7 @@ class SimAs7341:
         if register == reg.STATUS6:
             busy = self._clock.monotonic_ns() < self._powered_ns + BUSY_NS
             return self._registers[register] | reg.INT_BUSY * busy | reg.FIFO_OVERFLOW * self._fifo.overflowed
-        wrong = register == reg.IDENTITY and Defect.WRONG_IDENTITY in self.defects
-        return 0 if wrong else self._registers[register]
+        return 0 if register == reg.IDENTITY and Defect.WRONG_IDENTITY in self.defects else self._registers[register]
 
     def _peek_fifo(self, register: int) -> int:
         if register == reg.FIFO_LEVEL:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from drivers.sim.timeline import PRESETS
 from edge.guided import Guide
 from edge.probing import Report, probe_world, self_test_world
 from edge.settings import Settings
