@@ -26,11 +26,9 @@ from drivers.sim.light import LightSource, Spectrum
 
 ADDRESS: Final = 0x39
 STEP_US: Final = 2.78  # one unit of ASTEP and of FD_TIME, and a thousandth of one of WTIME
-AUTO_ZERO_NS: Final = 15_000_000
-SMUX_NS: Final = 200_000
-POWER_UP_NS: Final = 200_000  # no acknowledge before
-BUSY_NS: Final = 300_000  # INT_BUSY before
-DARK_MAX: Final = (3.0, 3.0, 3.0, 3.0, 3.0, 5.0)  # counts at gain 512 in 98 ms
+AUTO_ZERO_NS, SMUX_NS = 15_000_000, 200_000
+POWER_UP_NS, BUSY_NS = 200_000, 300_000  # no acknowledge before; INT_BUSY before
+DARK_MAX: Final = (*[3.0] * 5, 5.0)  # counts at gain 512 in 98 ms
 WINDOWS: Final = 3  # parts of an integration in each of which the light is looked at once
 WATCHED_MAX: Final = 256  # integrations made up for one by one when FIFO or thresholds want to see each
 
@@ -95,8 +93,8 @@ class SimAs7341:
     @property
     def interrupt(self) -> bool:
         """Whether the INT pin is pulled low."""
-        status, enabled = self._registers[reg.STATUS], self._registers[reg.INTENAB]
-        return bool(status & enabled & (reg.AINT | reg.FINT | reg.SINT) or (status & reg.ASAT and enabled & 0x80))
+        rung = self._registers[reg.STATUS] & self._registers[reg.INTENAB]
+        return bool(rung & (reg.AINT | reg.FINT | reg.SINT | reg.ASAT))
 
     def led_ma(self, at_ns: int) -> int:
         """Current through the lamp at a moment not long ago, 0 when off."""
@@ -135,8 +133,7 @@ class SimAs7341:
         self._gain_code = self._registers[reg.CFG1]
         self._fifo = Fifo()
         self._thresholds = Thresholds()
-        self._led_ma = self._led_before_ma = 0
-        self._led_since_ns = 0
+        self._led_ma = self._led_before_ma = self._led_since_ns = 0
 
     def _chain(self, table: bytes) -> None:
         self._wired = table
@@ -148,14 +145,16 @@ class SimAs7341:
 
     def _elsewhere(self, register: int) -> bool:
         """Whether this register belongs to the bank that is not chosen; the choice itself is in both."""
-        elsewhere = register >= reg.ENABLE and register != reg.CFG0 and self._registers[reg.CFG0] & reg.REG_BANK
-        if elsewhere:
-            self.violations.append(f"0x{register:02X} was asked for while bank 1 was chosen")
-        return bool(elsewhere)
+        if register < reg.ENABLE or register == reg.CFG0 or not self._registers[reg.CFG0] & reg.REG_BANK:
+            return False
+        self.violations.append(f"0x{register:02X} was asked for while bank 1 was chosen")
+        return True
 
     def _peek(self, register: int) -> int:
-        if register in reg.BANK_1 or self._elsewhere(register):
-            return self._peek_bank_1(register) if register in reg.BANK_1 else 0
+        if register in reg.BANK_1:
+            return self._peek_bank_1(register)
+        if self._elsewhere(register):
+            return 0
         if reg.ASTATUS <= register < reg.ASTATUS + len(self._results):
             return self._result(register - reg.ASTATUS)
         if register >= reg.FIFO_LEVEL:
@@ -163,8 +162,7 @@ class SimAs7341:
         if register == reg.STATUS6:
             busy = self._clock.monotonic_ns() < self._powered_ns + BUSY_NS
             return self._registers[register] | reg.INT_BUSY * busy | reg.FIFO_OVERFLOW * self._fifo.overflowed
-        wrong = register == reg.IDENTITY and Defect.WRONG_IDENTITY in self.defects
-        return 0 if wrong else self._registers[register]
+        return 0 if register == reg.IDENTITY and Defect.WRONG_IDENTITY in self.defects else self._registers[register]
 
     def _peek_fifo(self, register: int) -> int:
         if register == reg.FIFO_LEVEL:
