@@ -28,6 +28,7 @@ HTML_END = b"</script>"
 PDF_MARK = b"\n%SQAL-CERTIFICATE "
 GREY = Color(0.33, 0.33, 0.33)
 CODE_MM = 62.0  # modules of 0.4 mm: a telephone reads them from paper
+MARGINS = dict.fromkeys(("leftMargin", "rightMargin", "topMargin", "bottomMargin"), 16 * mm)
 
 STYLE = """
 body{font:16px/1.45 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1d1d1b;background:#fff}
@@ -58,10 +59,18 @@ def to_pdf(document: Document) -> bytes:
     value = ParagraphStyle("value", fontName="Helvetica", fontSize=8.5, leading=11, wordWrap="CJK")
     title = ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=15, leading=20)
     rows = [[Paragraph(_escape(name), label), Paragraph(_escape(text), value)] for name, text in lines_of(document)]
-    table = Table(rows, colWidths=[48 * mm, 126 * mm])
-    table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]))
+    table = Table(rows, colWidths=[48 * mm, 126 * mm], hAlign="LEFT")
+    table.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 1),
+                ("LEFTPADDING", (0, 0), (0, -1), 0),
+            ]
+        )
+    )
     stream = io.BytesIO()
-    page = SimpleDocTemplate(stream, pagesize=A4, title=words["title"], author="SQAL", invariant=1, margin=16 * mm)
+    page = SimpleDocTemplate(stream, pagesize=A4, title=words["title"], author="SQAL", invariant=1, **MARGINS)
     page.build(
         [
             Paragraph(_escape(words["title"]), title),
@@ -69,6 +78,7 @@ def to_pdf(document: Document) -> bytes:
             table,
             Spacer(1, 3 * mm),
             _code(code_url(document)),
+            Spacer(1, 3 * mm),  # a reader wants four modules of white around the code
             Paragraph(_escape(words["scan"]), label),
         ]
     )

@@ -1,8 +1,9 @@
 """The words of a certificate, in French and English; a page and a PDF are made of the same lines."""
 
+from datetime import datetime
 from typing import Literal
 
-from cloud.certificate import Document, Summary, issued, statement_of
+from cloud.certificate import GRADES, Document, Summary, issued, statement_of
 from contract.checkpoint import parse_note
 
 Language = Literal["fr", "en"]
@@ -81,7 +82,7 @@ def lines_of(document: Document) -> list[tuple[str, str]]:
     entry, summary = statement_of(document)
     said = parse_note(document.checkpoint)
     proof = words["proof_value"].format(
-        index=document.statement.index, origin=said.origin, size=said.size, time=said.time.isoformat()
+        index=document.statement.index, origin=said.origin, size=said.size, time=_time(said.time)
     )
     return [
         (words["subject"], summary.subject),
@@ -91,7 +92,7 @@ def lines_of(document: Document) -> list[tuple[str, str]]:
         (words["devices"], _list(summary.devices, words)),
         (words["calibrations"], _list(summary.calibrations, words)),
         (words["recipes"], _list(summary.recipes, words)),
-        (words["issued"], issued(entry).isoformat()),
+        (words["issued"], _time(issued(entry))),
         (words["proof"], proof),
         (words["root"], said.root.hex()),
         (words["key"], document.key),
@@ -106,13 +107,25 @@ def _figures(summary: Summary, words: dict[str, str]) -> list[tuple[str, str]]:
         (words["grade"], summary.grade),
         (words["score"], score),
         (words["compliance"], f"{summary.compliance_pct:.2f} %"),
-        (words["grades"], ", ".join(f"{grade}: {count}" for grade, count in summary.grades.items())),
+        (words["grades"], ", ".join(f"{grade}: {summary.grades.get(grade, 0)}" for grade in GRADES)),
         (words["samples"], words["samples_value"].format(samples=summary.samples, total=summary.total)),
         (words["measured"], words["measured_value"]),
         (words["freshness"], _number(summary.freshness, words)),
         (words["oxidation"], _number(summary.oxidation, words)),
-        (words["when"], f"{summary.first} / {summary.last}"),
+        (words["when"], f"{_said(summary.first)} / {_said(summary.last)}"),
     ]
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _said(text: str) -> str:
+    """A time as a statement has it; what is none stays as it is, for a verifier to stumble over."""
+    try:
+        return _time(datetime.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 def _number(value: float | None, words: dict[str, str]) -> str:

@@ -121,9 +121,9 @@ def _trusted(settings: Settings, texts: tuple[str, ...]) -> list[PublicKey]:
 
 
 def trusted_keys(texts: tuple[str, ...]) -> list[PublicKey]:
-    """Public keys, each given as it is or as a file of them. Raises ChainError, OSError."""
+    """Public keys, each given as it is or as a file of them, also the API's JSON list. Raises ChainError, OSError."""
     words = [word for text in texts for word in (Path(text).read_text("utf-8").split() if _is_file(text) else [text])]
-    return [parse_key(word) for word in words]
+    return [parse_key(word) for word in (word.strip('[]",') for word in words) if word]
 
 
 def _is_file(text: str) -> bool:

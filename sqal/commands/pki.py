@@ -22,6 +22,7 @@ from messaging.client import Client
 from sqal.pki import Issued, Pki, PkiError
 from sqal.resources import resource_path
 
+SERVICES = ("sqal-ingest", "sqal-serve", "sqal-ledger", "sqal-witness", "sqal-reader")  # as the access list knows them
 PUT_OUT_S = 20.0
 
 FOLDER = click.option(
@@ -58,11 +59,11 @@ def pki() -> None:
     "--broker-name", "names", multiple=True, required=True, help="Name or address devices reach the broker by."
 )
 def init(folder: Path, names: tuple[str, ...]) -> None:
-    """Make the authority, the broker's certificate and those of ingest, serve and readers."""
+    """Make the authority, the broker's certificate and those of ingest, serve, the ledger, its witness and readers."""
     with in_words():
         authority = Pki(folder)
         authority.init(names)
-        for service in ("sqal-ingest", "sqal-serve", "sqal-reader"):
+        for service in SERVICES:
             authority.issue(service, "services")
     click.echo(f"{folder} holds the authority: keep devices.key and services.key away from everybody")
 

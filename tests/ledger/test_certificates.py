@@ -84,6 +84,9 @@ async def test_a_certificate_is_proven_and_every_changed_byte_is_found(
         ran = CliRunner().invoke(command, ["verify", str(path), "--key", str(keys[0])])
         assert ran.exit_code == 0, ran.output
         assert "4 samples recomputed" in ran.output
+    said = tmp_path / "keys.json"
+    said.write_text((await server.http.get("/api/sqal/ledger/keys")).text)  # as a stranger saves it
+    assert CliRunner().invoke(command, ["verify", str(path), "--key", str(said)]).exit_code == 0
     data = files["json"]
     for at in places(len(data)):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
