@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, cast
 
 from playwright.sync_api import CDPSession
 
@@ -39,7 +40,7 @@ def run(quick: bool) -> list[Figure]:
     js_kb = initial_js_kb()
     figures = [Figure("initial JS, gzip", js_kb, "kB", "≤ 300", js_kb <= JS_KB_MAX, "what index.html names")]
     with tempfile.TemporaryDirectory() as folder:
-        line = Line(Plan(data=Path(folder) / "line", port=free_port(), sites=sites, rate_hz=RATE_HZ))
+        line = Line(Plan(data=Path(folder) / "line", port=free_port(), sites=sites, mode="timed", rate_hz=RATE_HZ))
         line.start()
         try:
             with open_live_page(line.plan.url) as live:
@@ -64,20 +65,25 @@ def _first_sample_s(live: LivePage) -> float:
     return time.monotonic() - start
 
 
+def _ask(session: CDPSession, method: str) -> dict[str, Any]:
+    answer = session.send(method)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] bare dict there
+    return cast("dict[str, Any]", answer)
+
+
 def _task_s(session: CDPSession) -> float:
-    metrics = session.send("Performance.getMetrics")["metrics"]
+    metrics = _ask(session, "Performance.getMetrics")["metrics"]
     return next(float(each["value"]) for each in metrics if each["name"] == "TaskDuration")
 
 
 def _heap_kb(session: CDPSession) -> float:
-    session.send("HeapProfiler.collectGarbage")
-    return float(session.send("Runtime.getHeapUsage")["usedSize"]) / KB
+    _ask(session, "HeapProfiler.collectGarbage")
+    return float(_ask(session, "Runtime.getHeapUsage")["usedSize"]) / KB
 
 
 def _measured(line: Line, live: LivePage, seconds: float, how: str) -> list[Figure]:
     first_s = _first_sample_s(live)
     session = live.page.context.new_cdp_session(live.page)
-    session.send("Performance.enable")
+    _ask(session, "Performance.enable")
     _tend(line, SETTLE_S)  # strips are full and caches warm before anything is compared
     heap_kb, task_s, start = _heap_kb(session), _task_s(session), time.monotonic()
     _tend(line, seconds)
