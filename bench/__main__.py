@@ -11,7 +11,7 @@ import structlog
 
 from bench.figures import Figure, as_json, as_table
 
-NAMES = ("accuracy", "line", "sensors", "ingest", "relay", "api", "edge", "edge_start", "ledger", "queries")
+NAMES = ("accuracy", "line", "sensors", "ingest", "relay", "api", "edge", "edge_start", "ledger", "queries", "page")
 LARGE = ("queries_large",)  # take a quarter of an hour and more: `all` leaves them out
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Measured figures

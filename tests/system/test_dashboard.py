@@ -99,7 +99,7 @@ def test_a_stranger_finds_the_weakest_site_and_the_piece_behind_an_alert(shared_
         row = live.alerts().first
         alert = row.get_attribute("data-alert-id") or ""
         live.acknowledge(alert)
-        live.by_id("state-done").click()
+        live.by_id("state-every").click()
         live.page.locator(f'[data-testid="alert-row"][data-alert-id="{alert}"]').wait_for(timeout=15_000)
         live.go("history")
         live.by_id("summary").wait_for(timeout=15_000)
@@ -107,3 +107,47 @@ def test_a_stranger_finds_the_weakest_site_and_the_piece_behind_an_alert(shared_
         with live.page.expect_download() as download:
             live.by_id("csv").click()
         assert download.value.path().read_text(encoding="utf-8-sig").startswith('time,"ESP32_')
+
+
+def test_an_alert_is_shelved_with_a_reason_and_taken_back(shared_line: LineUnderTest):
+    with open_live_page(shared_line.line.plan.url) as live:
+        live.wait_alert(timeout_s=60)
+        live.go("alerts")
+        live.by_id("shelve").first.click()
+        live.by_id("shelf-reason").fill("nettoyage du tapis")
+        live.by_id("shelf-confirm").click()
+        live.by_id("state-shelved").click()
+        row = live.alerts().first
+        expect(row).to_contain_text("nettoyage du tapis", timeout=15_000)
+        assert live.accessibility_faults() == []
+        row.get_by_test_id("unshelve").click()
+        expect(live.page.locator('[data-testid="alert-row"][data-state="shelved"]')).to_have_count(0, timeout=15_000)
+
+
+def test_the_process_is_judged_by_a_control_chart(shared_line: LineUnderTest):
+    with open_live_page(shared_line.line.plan.url) as live:
+        live.wait_alert(timeout_s=60)
+        live.go("history")
+        live.by_id("view-control").click()
+        live.by_id("control-chart").wait_for(timeout=30_000)
+        live.by_id("capability").wait_for(timeout=15_000)
+        assert live.accessibility_faults() == []
+        with live.page.expect_download() as download:
+            live.by_id("control-csv").click()
+        assert download.value.path().read_text(encoding="utf-8-sig").startswith("time,value,centre,lower,upper,rules")
+        live.by_id("spc-kind").select_option("ewma")
+        live.by_id("control-chart").wait_for(timeout=15_000)
+
+
+def test_the_card_shows_the_recipes_band_the_colour_and_the_challenge(shared_line: LineUnderTest):
+    with open_live_page(shared_line.line.plan.url) as live:
+        card = live.wait_card("ESP32_LL_01")
+        expect(card.get_by_test_id("spectrum")).to_have_attribute("data-bands", "8", timeout=30_000)
+        expect(card.get_by_test_id("colour")).to_be_visible()
+        live.by_id("challenge-ESP32_LL_01").click()
+        live.by_id("challenge").wait_for()
+        assert live.accessibility_faults() == []
+        live.by_id("challenge-close").click()
+        lot = live.by_id("lot-filter").locator("option").nth(1).get_attribute("value") or ""
+        live.by_id("lot-filter").select_option(lot)
+        expect(live.page.locator(".device-card")).to_have_count(1)

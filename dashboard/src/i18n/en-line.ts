@@ -135,7 +135,7 @@ export const enLine: typeof frLine = {
     filters: { open: 'To handle', acknowledged: 'Acknowledged', shelved: 'Shelved', cleared: 'Cleared', every: 'All' },
     since: (first: string) => `since ${first}`,
     comment: 'Comment (optional)',
-    withComment: 'Acknowledge…',
+    withComment: 'Comment…',
     shelve: 'Shelve…',
     shelveThis: (alert: string) => `Shelve: ${alert}`,
     commentThis: (alert: string) => `Acknowledge with a comment: ${alert}`,

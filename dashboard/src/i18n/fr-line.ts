@@ -133,7 +133,7 @@ export const frLine = {
     filters: { open: 'À traiter', acknowledged: 'Acquittées', shelved: 'En attente', cleared: 'Closes', every: 'Toutes' },
     since: (first: string) => `depuis ${first}`,
     comment: 'Commentaire (facultatif)',
-    withComment: 'Acquitter…',
+    withComment: 'Commenter…',
     shelve: 'Mettre en attente…',
     shelveThis: (alert: string) => `Mettre en attente : ${alert}`,
     commentThis: (alert: string) => `Acquitter avec un commentaire : ${alert}`,
