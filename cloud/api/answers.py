@@ -71,8 +71,9 @@ class Answers:
         """Answer from what is known, or pass the request on."""
         key = _key(scope)
         if key is not None:
-            answer = await asyncio.shield(self._making(key, scope).task)
-            if answer.status == 200:
+            making, is_own = self._making(key, scope)
+            answer = await asyncio.shield(making.task)
+            if is_own or answer.status == 200:
                 await _send(answer, scope, send)
                 return
         try:
@@ -81,12 +82,13 @@ class Answers:
             if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
                 self._changes += 1
 
-    def _making(self, key: Key, scope: Scope) -> Making:
+    def _making(self, key: Key, scope: Scope) -> tuple[Making, bool]:
+        """What is or was made for `key`, and whether it is begun for this very request."""
         version, now_s = (self._version(), self._changes), self._clock.monotonic()
         known = self._made.get(key)
         if known is not None and known.version == version and now_s - known.began_s < AGE_MAX_S:
             self.counters.shared += 1
-            return known
+            return known, False
         self._made.pop(key, None)
         if len(self._made) >= KEPT_MAX:
             del self._made[next(iter(self._made))]
@@ -94,7 +96,7 @@ class Answers:
         task = asyncio.create_task(_ask(self.app, scope), name="serve.answer")
         making = self._made[key] = Making(version, now_s, task)
         task.add_done_callback(lambda done: self._drop_failed(key, done))
-        return making
+        return making, True
 
     def _drop_failed(self, key: Key, task: asyncio.Task[Answer]) -> None:
         has_failed = task.cancelled() or task.exception() is not None or task.result().status != 200
@@ -120,6 +122,7 @@ def _key(scope: Scope) -> Key | None:
 async def _ask(app: ASGIApp, scope: Scope) -> Answer:
     """The whole answer of `app`, as if the caller knew none."""
     inner: Any = dict(scope)
+    inner["state"] = dict(inner.get("state", {}))  # Litestar notes there that it has answered; another may pass after
     inner["headers"] = [each for each in scope["headers"] if each[0] != b"if-none-match"]
     start: Any = None
     body: list[bytes] = []

@@ -24,11 +24,17 @@ export type Alive = { alive?: boolean };
 /** A page of the record. */
 export type AuditPage = { audit: Record<string, Json>[]; next: number | null };
 
+/** `meta`: what a device is, sent at every connect and retained. */
+export type BirthCertificate = { device_id: string; session: string; boot_id: string; timestamp: string; agent: string; sensors?: SensorInfo[]; calibration?: CalibrationIds | null; recipe?: string | null; capabilities?: string[]; clock?: ClockQuality | null; site_code?: string | null; line?: string | null; schema?: number };
+
 /** One calibration with all its values, as the analysis takes them. */
 export type CalibrationDetail = { calibration: CalibrationEntry; values: Record<string, Json> };
 
 /** One calibration without its values. */
 export type CalibrationEntry = { device_id: string; calibration_id: string; sensor: string; procedure: string; measured_at: string; valid_until: string | null; status: "expired" | "superseded" | "valid"; days_left: number | null; drift: Drift[]; drifted: string[]; conditions: Record<string, Json>; based_on: string | null; made_by: string | null; site_code: string | null; line: string | null; ingested_at: string };
+
+/** Which calibrations the analysis used. */
+export type CalibrationIds = { tof?: string | null; spectral?: string | null };
 
 /** A page of calibrations, newest first; `next` is the `before` of the page after it, null on the last. */
 export type Calibrations = { calibrations: CalibrationEntry[]; next: string | null };
@@ -47,6 +53,12 @@ export type Change = { path: string; before: Json; after: Json };
 
 /** Where alerts are told: addresses separated by commas, an https URL, or an MQTT topic. No sites: all. */
 export type Channel = { kind: "email" | "mqtt" | "webhook"; target: string; min_severity?: "critical" | "info" | "warning"; sites?: string[] | null; is_active?: boolean };
+
+/** How far the sender's wall clock can be trusted; `error_ms` bounds its error where that is known. */
+export type ClockQuality = { state: "synced" | "unset"; error_ms?: number | null };
+
+/** How far a command is. status, message, result: the device's own, 0 while it has said nothing. */
+export type CommandState = { request: string; device_id: string; progress: "begun" | "done" | "failed" | "refused" | "sent" | "unanswered"; status?: number; message?: string; result?: Record<string, Json> };
 
 /** A control chart. bucket_s: the span of each point's mean; null where each point is a piece or sample. */
 export type ControlChart = { index: string; kind: string; device_id: string | null; start: string; end: string; centre: number; lower: number; upper: number; sigma: number; points: Point[]; violations: number; samples: number; aggregated: boolean; bucket_s: number | null };
@@ -93,6 +105,9 @@ export type ExpectedFigure = { value: number; tolerance: number };
 /** One field at fault: `path` as the sender wrote it, `reason` a sentence. */
 export type FieldError = { path: string; reason: string };
 
+/** Devices by id, each with what it last said; who never said anything is not in it. */
+export type FleetList = { devices: Said[] };
+
 /** The study, as `quality.gage.GageStudy` has it. */
 export type GageAnswer = { index: string; parts: number; appraisers: number; trials: number; study: Record<string, Json> };
 
@@ -114,9 +129,6 @@ export type GradeDistribution = { distribution: GradeCounts; total: number; perc
 /** The share of each grade in percent. */
 export type GradeShares = { "A+": number; A: number; B: number; C: number; REJECT: number };
 
-/** Whether the line works: degraded when the newest sample is older than 5 minutes, error over an hour. */
-export type Health = { status: "degraded" | "error" | "ok"; timestamp: string; active_devices: number; last_sample_age_seconds: number | null; database_connected: boolean; broker_connected: boolean; storing: boolean };
-
 /** One entry of a history. donnees: null once erased; index: its place in the ledger. */
 export type HistoryEvent = { index: number; type_evenement: string; timestamp: string; lot_id: number | null; donnees: Record<string, Json> | null; hash: string; block_hash: string | null };
 
@@ -129,11 +141,17 @@ export type Init = { canard_ids: (string | number)[]; gaveur_id?: number | strin
 /** Figures of all sites together; averages are weighted by samples. */
 export type Kpis = { total_sites: number; total_devices: number; total_lots: number; total_samples: number; avg_quality_score: number | null; compliance_rate_pct: number | null; correlation_itm_qualite: number | null; active_alerts: number; period: Period };
 
+/** Alerts as they stand, one each, the most recent first; `truncated`: there are more than `limit`. */
+export type LifeCycles = { alerts: Record<string, Json>[]; truncated: boolean };
+
 /** What a person types. */
 export type Login = { name: string; password: string };
 
 /** A lot as it is imported. itm: ITM of the lot. */
 export type Lot = { code_lot: string; debut_lot: string; site_code?: string | null; gaveur_id?: number | null; fin_lot?: string | null; nb_canards?: number | null; itm?: number | null; statut?: string | null };
+
+/** A page of pieces; `next` is the `before` of the page after it, null on the last. */
+export type LotPieces = { pieces: Record<string, Json>[]; next: string | null };
 
 /** A lot's quality; `lot` is its row in `lots_gavage` and `itm` its ITM, null where it is not there. */
 export type LotQuality = { lot_id: number; total_samples: number; avg_quality_score: number | null; compliance_rate_pct: number | null; grade_distribution: GradeCounts; samples: Record<string, Json>[]; lot: Record<string, Json> | null; itm: number | null };
@@ -155,6 +173,9 @@ export type Models = { models: Record<string, Json>[] };
 
 /** An alert raised by a person or another system. */
 export type NewAlert = { device_id: string; alert_type: string; severity: "critical" | "info" | "warning"; message: string; sample_id?: string | null; data_context?: Record<string, Json> };
+
+/** What to do, such as `self-test`, `calibrate`, `restart-sensor`, and with what; the device checks both. */
+export type NewCommand = { name: string; args?: Record<string, Json> };
 
 /** A device to be; its certificate is a matter of `sqal pki device`. */
 export type NewDevice = { device_id: string; site_code: string; line?: string; device_name?: string | null; firmware_version?: string | null; status?: "active" | "error" | "inactive" | "maintenance"; config_profile?: string | null; location?: string | null };
@@ -213,8 +234,20 @@ export type References = { references: Record<string, Json>[] };
 /** When it was sent again; null where it was tidied away meanwhile. */
 export type Replayed = { dead_letter_id: number; replayed_at: string | null };
 
+/** `cfg/reported`: what a device is set to, and for each refused key the reason. */
+export type ReportedConfiguration = { revision: number; settings: Record<string, Json>; errors?: Record<string, string>; schema?: number };
+
+/** One device in its own words; what it has not said is None. heard_at: the newest of them, by our clock. */
+export type Said = { device_id: string; site_code: string; heard_at: string; state?: string | null; health?: contract.messages.Health | null; birth?: BirthCertificate | null; reported?: ReportedConfiguration | null };
+
 /** Samples of a period, newest first. */
 export type Samples = { samples: Record<string, Json>[]; count: number; period: Period };
+
+/** One chip as the agent found it. */
+export type SensorInfo = { chip: string; address: string; healthy: boolean; detail?: string };
+
+/** What the device was asked; ask for the answer by `request`. */
+export type Sent = { request: string; device_id: string; name: string; expires_at: string };
 
 /** For how long an alert is silenced, and why; at most seven days. */
 export type Shelf = { minutes: number; reason: string };
@@ -243,6 +276,12 @@ export type Token = { token_id: number; name: string; role: "admin" | "operator"
 /** All tokens. */
 export type Tokens = { tokens: Token[] };
 
+/** What a device shall be set to and what it is set to. */
+export type Twin = { device_id: string; agreement: "agrees" | "local" | "refused" | "waiting"; revision: number | null; desired: Record<string, Json>; desired_by: string | null; desired_at: string | null; reported: ReportedConfiguration | null };
+
+/** What a device shall be set to; what is absent stays. rate_hz 0.1 to 15. */
+export type TwinChange = { lot_id?: number | null; rate_hz?: number | null; mode?: "belt" | "free" | "timed" | null };
+
 /** A user without secrets. */
 export type User = { user_id: number; name: string; role: "admin" | "operator" | "viewer"; sites: string[] | null; is_active: boolean; has_password: boolean; created_at: string };
 
@@ -255,6 +294,9 @@ export type Users = { users: User[] };
 /** Whether the ledger is whole, by the keys that it names itself: who wants proof verifies with a key of his own. */
 export type Verdict = { valid: boolean; entries: number; checkpoint: string | null; first_error: string | null; expired: number; samples: number };
 
+/** How a device is doing; a device is silent when this is silent for three periods. */
+export type contract.messages.Health = { device_id: string; boot_id: string; timestamp: string; period_s: number; uptime_s: number; spool_rows: number; spool_bytes: number; disk_free_bytes?: number | null; temperature_c?: number | null; throttled?: string[]; belt_empty_since?: string | null; clock?: ClockQuality | null; counters?: Record<string, number>; schema?: number };
+
 /** Sites and how many devices stand there. */
 export type devices_Sites = { sites: Record<string, Json>[] };
 
@@ -266,6 +308,9 @@ export type euralis_Sites = { sites: Record<string, Json>[]; total: number; peri
 
 /** Lots to make or bring up to date, by their code. */
 export type lot_records_Lots = { lots: Lot[] };
+
+/** Whether the line works: degraded when the newest sample is older than 5 minutes, error over an hour. */
+export type overview_Health = { status: "degraded" | "error" | "ok"; timestamp: string; active_devices: number; last_sample_age_seconds: number | null; database_connected: boolean; broker_connected: boolean; storing: boolean };
 
 /** What each route takes and answers; `never` where it takes nothing. */
 export type Routes = {
@@ -287,6 +332,7 @@ export type Routes = {
   "GET /api/gaveurs/lots/{lot_id}/certificat": { query: { lang?: "fr" | "en"; format?: "json" | "html" | "pdf" }; body: never; answer: Record<string, Json> | string };
   "GET /api/sqal/alerts": { query: { start_time?: string; end_time?: string; severity?: "info" | "warning" | "critical"; is_acknowledged?: boolean; device_id?: string; site_code?: string; limit?: number }; body: never; answer: Record<string, Json>[] };
   "POST /api/sqal/alerts": { query: never; body: NewAlert; answer: Raised };
+  "GET /api/sqal/alerts/states": { query: { start_time?: string; end_time?: string; state?: "unacknowledged" | "acknowledged" | "returned_unacknowledged" | "cleared" | "shelved" | "open"; severity?: "info" | "warning" | "critical"; device_id?: string; site_code?: string; limit?: number }; body: never; answer: LifeCycles };
   "POST /api/sqal/alerts/{alert_id}/acknowledge": { query: { acknowledged_by: string; comment?: string }; body: never; answer: Acknowledged };
   "GET /api/sqal/alerts/{alert_id}/actions": { query: never; body: never; answer: Record<string, Json>[] };
   "POST /api/sqal/alerts/{alert_id}/shelve": { query: never; body: Shelf; answer: Shelved };
@@ -311,10 +357,15 @@ export type Routes = {
   "POST /api/sqal/devices": { query: never; body: NewDevice; answer: Record<string, Json> };
   "GET /api/sqal/devices/{device_id}": { query: never; body: never; answer: DeviceDetail };
   "PATCH /api/sqal/devices/{device_id}": { query: never; body: DeviceChange; answer: Record<string, Json> };
+  "POST /api/sqal/devices/{device_id}/commands": { query: never; body: NewCommand; answer: Sent };
+  "GET /api/sqal/devices/{device_id}/commands/{command_id}": { query: never; body: never; answer: CommandState };
+  "GET /api/sqal/devices/{device_id}/twin": { query: never; body: never; answer: Twin };
+  "PUT /api/sqal/devices/{device_id}/twin": { query: never; body: TwinChange; answer: Twin };
   "GET /api/sqal/events": { query: { before?: string; device_id?: string; site_code?: string; kind?: string; limit?: number }; body: never; answer: Events };
   "GET /api/sqal/export/samples.csv": { query: { start_time?: string; end_time?: string; device_id?: string; site_code?: string; limit?: number }; body: never; answer: string };
+  "GET /api/sqal/fleet": { query: { site_code?: string }; body: never; answer: FleetList };
   "GET /api/sqal/gaps": { query: { before?: string; device_id?: string; site_code?: string; limit?: number }; body: never; answer: Gaps };
-  "GET /api/sqal/health": { query: never; body: never; answer: Health };
+  "GET /api/sqal/health": { query: never; body: never; answer: overview_Health };
   "GET /api/sqal/integration/lot/{lot_id}": { query: never; body: never; answer: LotQuality };
   "GET /api/sqal/integration/lots-aggregated": { query: { start_time?: string; end_time?: string; limit?: number }; body: never; answer: LotsAggregated };
   "GET /api/sqal/ledger/checkpoint": { query: never; body: never; answer: string };
@@ -329,6 +380,7 @@ export type Routes = {
   "GET /api/sqal/lots/{lot_id}/genealogy": { query: never; body: never; answer: Record<string, Json> };
   "POST /api/sqal/lots/{lot_id}/hold": { query: never; body: Decision; answer: Decided };
   "POST /api/sqal/lots/{lot_id}/parents": { query: never; body: Parent; answer: Record<string, Json> };
+  "GET /api/sqal/lots/{lot_id}/pieces": { query: { before?: string; grade?: "A+" | "A" | "B" | "C" | "REJECT"; limit?: number }; body: never; answer: LotPieces };
   "POST /api/sqal/lots/{lot_id}/release": { query: never; body: Decision; answer: Decided };
   "GET /api/sqal/lots/{lot_id}/report": { query: { format?: "csv" | "pdf" }; body: never; answer: string };
   "GET /api/sqal/me": { query: never; body: never; answer: Me };

@@ -1,5 +1,6 @@
 """What makes the API pleasant: registering, replaying, exporting, asking again, and watching it."""
 
+import asyncio
 import io
 import json
 import logging
@@ -70,7 +71,14 @@ async def test_what_has_not_changed_is_not_sent_again(served: Served, store: Dat
     again = await served.http.get("/api/sqal/samples/latest", headers=tag)
     assert (again.status_code, again.content) == (304, b"")
     put_samples(store.dsn, [sample_row(datetime.now(UTC))])
+    served.relay.counters.stored += 1  # as the receipt of that sample would
     assert (await served.http.get("/api/sqal/samples/latest", headers=tag)).status_code == 200
+
+
+async def test_equal_refusals_at_once_are_refusals(served: Served, store: Database) -> None:
+    answers = await asyncio.gather(*(served.get("samples/latest") for _ in range(20)))
+    assert [each.status_code for each in answers] == [404] * 20
+    assert (await served.get("samples/latest")).json()["detail"] == "there is no sample yet"
 
 
 async def test_head_is_answered_like_get(new_server: Serve, tmp_path: object) -> None:

@@ -116,10 +116,13 @@ async def test_who_or_what_differs_gets_an_answer_of_its_own(other: dict[str, An
 async def test_refusals_are_made_for_each_caller() -> None:
     world = World()
     world.status = 403
-    await world.ask()
-    before = world.calls
-    await world.ask()
-    assert world.calls > before
+    assert [await world.ask() for _ in range(2)] == [(403, "1"), (403, "2")]
+    world.go.clear()
+    asked = [asyncio.create_task(world.ask()) for _ in range(3)]
+    await until(lambda: world.answers.counters.shared == 2)
+    world.go.set()
+    assert {status for status, _ in await asyncio.gather(*asked)} == {403}
+    assert world.calls == 5
     world.status = 200
     assert (await world.ask())[0] == 200
 
