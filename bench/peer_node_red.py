@@ -11,7 +11,7 @@ acknowledges a message on its arrival, so unlike ours this flow loses what it ho
 import json
 import os
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def node_red(rig: Rig, installed: Path) -> Generator[None]:
             process.kill()
 
 
-def flow(rig: Rig) -> list[dict[str, object]]:
+def flow(rig: Rig) -> list[Mapping[str, object]]:
     """The flow as Node-RED stores it."""
     place = conninfo_to_dict(rig.dsn)
     named = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
