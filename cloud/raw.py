@@ -284,8 +284,7 @@ class RawWorker:
                 log.warning("a sample of a raw message was refused", topic=topic, path=fate.path, why=fate.reason)
                 self._done(job)
                 return
-            moved = self._registry.get(job.raw.device_id) != job.place
-            if fate.outcome == "held" and moved:
+            if fate.outcome == "held" and self._registry.get(job.raw.device_id) != job.place:
                 detail = f"its device moved or went while it was on its way: {fate.reason}"
                 await self._give_up(job, refusal("wrong_site", "topic", detail, job.topic, job.number[1:]))
                 return
@@ -348,10 +347,9 @@ class RawWorker:
         while True:
             await asyncio.sleep(REFRESH_S)
             await self._refresh()
-            for device, waiting in self._pairing.given_up(_monotonic_s()):
-                topic = raw_topic(waiting.carriers[0].topic)
-                assert topic.device == device
-                await self._refuse(incomplete(topic, waiting.part), waiting.carriers)
+            for _, waiting in self._pairing.given_up(_monotonic_s()):
+                why = incomplete(raw_topic(waiting.carriers[0].topic), waiting.part)
+                await self._refuse(why, waiting.carriers)
             if self._counters != said:
                 said = RawCounters(**asdict(self._counters))
                 log.info("totals", **asdict(said))

@@ -6,6 +6,7 @@ Method: real ingester, broker, database, mail server and web server.
 import asyncio
 import hashlib
 import hmac
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from cloud.channels import ChannelError, Note, check_target, post, webhook_key
+from cloud.channels import ChannelError, Note, check_target, post, send_mail, webhook_key
 from cloud.settings import NotifySettings, Settings
 from cloud.store.channels import Channels, trial_payload
 from cloud.store.queries import Queries
 from contract import decode
 from contract.messages import Alarm
 from messaging import Client, Subscription
+from sqal.pki import Pki
 from tests.kit.fix_broker import OwnBroker
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import SQL, RunningIngest, TestDevice, ingest_settings, rows
@@ -207,3 +209,42 @@ def test_nothing_is_signed_without_a_secret(tmp_path: Path) -> None:
     short.write_text("abc")
     with pytest.raises(ChannelError, match="less than 16"):
         webhook_key(NotifySettings(secret_file=str(short)), "hook")
+
+
+def test_mail_goes_encrypted_and_with_a_login_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """STARTTLS with a certificate that is checked, then a login; each that is missing or wrong is its own error."""
+    pki = Pki(tmp_path / "pki")
+    pki.init(["localhost"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pki.folder / "broker.crt", pki.folder / "broker.key")
+    secret = tmp_path / "password"
+    secret.write_text("geheim\n")
+    server = MailServer(context, (b"sqal", b"geheim"))
+    note = Note(7, "mail", "email", "chef@usine.example", trial_payload(NOW))
+    settings = NotifySettings(
+        smtp_host="localhost",
+        smtp_port=server.port,
+        smtp_username="sqal",
+        smtp_password_file=str(secret),
+        sender="sqal@usine.example",
+    )
+    replace = msgspec.structs.replace
+    try:
+        with pytest.raises(ChannelError, match="certificate verify failed"):  # nobody trusts that authority yet
+            send_mail(settings, note, NOW)
+        monkeypatch.setenv("SSL_CERT_FILE", str(pki.folder / "services.crt"))
+        send_mail(settings, note, NOW)
+        (mail,) = server.mails
+        assert mail["Message-ID"] == "<sqal-7@usine.example>"
+        for changes, why in (
+            ({"smtp_tls": "none"}, "STARTTLS|AUTH"),
+            ({"smtp_username": "other"}, "Authentication credentials invalid"),
+            ({"smtp_username": None}, "Authentication required"),
+            ({"smtp_password_file": None}, "no notify.smtp_password_file"),
+            ({"smtp_host": "127.0.0.1"}, "certificate verify failed"),  # another name than the certificate's
+        ):
+            with pytest.raises(ChannelError, match=why):
+                send_mail(replace(settings, **changes), note, NOW)
+        assert len(server.mails) == 1
+    finally:
+        server.stop()

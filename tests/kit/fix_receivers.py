@@ -1,6 +1,7 @@
 """Whom alerts are sent to, for real: a mail server, and a web server that can be told to refuse."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -9,19 +10,32 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from tests.kit.fix_messaging import DEADLINE_S
 from tests.kit.ports import free_port
 
 
 class MailServer:
-    """Takes mail on 127.0.0.1:`port`; refuses the recipient `nobody@…`."""
+    """Takes mail on 127.0.0.1:`port`; refuses the recipient `nobody@…`. Only encrypted and from `login` where given."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, login: tuple[bytes, bytes] | None = None) -> None:
         self.mails: list[Message] = []
-        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._login = login
+        self._controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=free_port(),
+            tls_context=tls,
+            require_starttls=tls is not None,
+            auth_required=login is not None,
+            authenticator=self._authenticated,
+        )
         self._controller.start()
         self.port: int = self._controller.port
+
+    def _authenticated(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, said: Any) -> AuthResult:
+        return AuthResult(success=(said.login, said.password) == self._login, handled=False)
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
         if address.startswith("nobody@"):

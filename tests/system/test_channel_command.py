@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
 from sqal.commands.channel import channel
 from tests.kit.fix_database import Database
 from tests.kit.fix_ingest import rows, value
+
+SETTLED = """CREATE OR REPLACE FUNCTION settled() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        NEW.state := 'STATE'; NEW.last_error := 'no route'; RETURN NEW; END $$;
+    CREATE OR REPLACE TRIGGER settled BEFORE INSERT ON sqal_notifications FOR EACH ROW EXECUTE FUNCTION settled()"""
 
 
 @pytest.fixture
@@ -63,12 +68,7 @@ def test_a_test_says_what_became_of_the_message(store: Database, secret: Path, m
     waits = run(store, secret, "test", "panneau")
     assert (waits.exit_code, "still waits" in waits.output) == (1, True)
     for state, code, words in (("sent", 0, "was sent"), ("dead", 1, "was not sent: no route")):
-        rows(
-            store.dsn,
-            f"""CREATE OR REPLACE FUNCTION settled() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                NEW.state := '{state}'; NEW.last_error := 'no route'; RETURN NEW; END $$;
-            CREATE OR REPLACE TRIGGER settled BEFORE INSERT ON sqal_notifications FOR EACH ROW
-                EXECUTE FUNCTION settled(); SELECT 1""",
-        )
+        with psycopg.connect(store.dsn) as connection:
+            connection.execute(SETTLED.replace("STATE", state).encode())
         told = run(store, secret, "test", "panneau")
         assert (told.exit_code, words in told.output) == (code, True), told.output
