@@ -158,6 +158,16 @@ def test_any_damage_is_survived_and_told(
     assert run_all(original, damage(original, places), tmp_path) >= places // 2
 
 
+@pytest.mark.parametrize("at", [61, 62, 63, 70, 71])
+def test_a_flipped_bit_makes_no_file_of_a_newer_version(at: int, tmp_path: Path) -> None:
+    """Bytes 60 to 63 of the file are its version, 68 to 71 say it again: what only one of them says is damage."""
+    original = make(tmp_path, killed=False, rows=3)
+    data = original.files["spool.db"]
+    for bit in range(8):
+        damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+        start_on(original, "spool.db", damaged, tmp_path / f"{at}-{bit}")
+
+
 @pytest.mark.proof
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "closed"])
