@@ -45,11 +45,23 @@ from edge.rows import (
 )
 from edge.salvage import PAGE_BYTES, RawRow, torn_rows
 from edge.spool_errors import SpoolDamagedError, SpoolNewerError
+from edge.spool_sql import (
+    BOOTS,
+    DELETE,
+    FAMILY,
+    FORGET_BOOTS,
+    INSERT,
+    OLDEST,
+    PEEK,
+    PUT_BOOT,
+    SCHEMA,
+    TEXTS,
+    VERSION,
+)
 from edge.tally import ROW_OVERHEAD_BYTES, Tally
 from edge.transaction import Transaction
 
 FILE_NAME = "spool.db"
-VERSION = 2
 BOOT_NAME = "spool.boot"  # the newest boot, told a second time: a file that does not know it is not whole
 COUNT_S = 0.3  # how long a start may count rows; the rest is counted while the agent works
 WAL_PAGES = 256  # checkpoint at 1 MiB: a start after a power cut replays no more than that
@@ -57,33 +69,6 @@ UUID_LENGTH = 36
 BOOTS_ASIDE = 1_000  # numbers left to the boots of a damaged file: nobody starts so often between two damages
 DROP_ROWS = 64  # a full spool gives way in blocks, so that one gap event stands for many rows
 DROP_BYTES = 256 * 1024
-
-SCHEMA = """
-CREATE TABLE boots (
-    number INTEGER PRIMARY KEY, boot_id BLOB NOT NULL UNIQUE, machine_boot TEXT NOT NULL, anchor_ns INTEGER,
-    synced INTEGER NOT NULL DEFAULT 0, crc INTEGER NOT NULL);
-CREATE TABLE salvaged (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE rows (
-    position INTEGER PRIMARY KEY, kind INTEGER NOT NULL, stamped INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL,
-    crc INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX rows_timeless ON rows (position) WHERE stamped = 0;
-"""
-TEXTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
-INSERT = "INSERT OR IGNORE INTO rows (position, kind, stamped, monotonic_ns, crc, body) VALUES (?, ?, ?, ?, ?, ?)"
-PEEK = """
-SELECT position, kind, stamped, monotonic_ns, crc, body FROM rows
-WHERE position > ? AND (stamped = 1 OR position >> 40 IN (SELECT number FROM boots WHERE anchor_ns IS NOT NULL))
-ORDER BY position LIMIT ?"""
-DELETE = "DELETE FROM rows WHERE position BETWEEN ? AND ? RETURNING position, length(body)"
-BOOTS = "SELECT number, boot_id, machine_boot, anchor_ns, synced, crc FROM boots"
-PUT_BOOT = (
-    "INSERT OR REPLACE INTO boots (number, boot_id, machine_boot, anchor_ns, synced, crc) VALUES (?, ?, ?, ?, ?, ?)"
-)
-FORGET_BOOTS = """
-DELETE FROM boots WHERE number < (SELECT max(number) FROM boots) AND NOT EXISTS (
-    SELECT 1 FROM rows WHERE position BETWEEN number << 40 AND (number << 40) + 1099511627775)"""  # SEQ_BITS, SEQ_MAX
-OLDEST = """
-SELECT position, kind, length(body), CASE kind WHEN 2 THEN body END FROM rows WHERE kind IN (?, ?) ORDER BY position"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +162,10 @@ class SpoolFile:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         has_tables = bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
         if version == 0 and not has_tables:
-            connection.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT")
+            marks = f"PRAGMA user_version={VERSION};PRAGMA application_id={FAMILY | VERSION}"
+            connection.executescript(f"BEGIN;{SCHEMA}{marks};COMMIT")
         elif version != VERSION:
-            if version > VERSION and connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
+            if connection.execute("PRAGMA application_id").fetchone()[0] == FAMILY | version > FAMILY | VERSION:
                 raise SpoolNewerError(self.path, version, VERSION)
             raise SpoolDamagedError(self.path, f"it says version {version}")
         if {text for (text,) in connection.execute(TEXTS)} != {text.strip() for text in SCHEMA.split(";")[:-1]}:

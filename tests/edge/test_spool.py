@@ -15,6 +15,7 @@ from edge.spool import Spool, SpoolLimits
 from edge.spool_check import UnreadableSpoolError, examine
 from edge.spool_errors import SpoolBusyError, SpoolClosedError, SpoolDroppedError, SpoolNewerError
 from edge.spool_file import Batch
+from edge.spool_sql import FAMILY
 from tests.kit.fix_spool import DEADLINE_S, QUICK, HandClock, event, gap_of, message_of, put, sample
 
 NewSpool = Callable[..., Spool]
@@ -77,6 +78,7 @@ def test_a_newer_file_is_left_alone(new_spool: NewSpool, tmp_path: Path) -> None
     new_spool().close()
     with sqlite3.connect(tmp_path / "spool" / "spool.db") as connection:
         connection.execute("PRAGMA user_version = 99")
+        connection.execute(f"PRAGMA application_id = {FAMILY | 99}")
     connection.close()
     with pytest.raises(SpoolNewerError, match="version 99"):
         new_spool()

@@ -24,6 +24,7 @@ from edge.spool_check import examine
 from tests.kit.fix_spool import DEADLINE_S, HandClock, build_for, gap_event, gap_of, message_of
 
 START_MAX_S = 2.0
+TRIES_MAX = 5  # a machine busy with other things may hold one start up, not each
 ROWS = 60
 QUICK_PLACES = 40
 PROOF_PLACES = 1_500
@@ -64,14 +65,14 @@ def make(root: Path, *, killed: bool, rows: int = ROWS) -> Original:
     return Original(copy, frozenset(held), files)
 
 
-def check(original: Original, folder: Path) -> None:
-    """Start on the damaged files in `folder`: soon, and nothing is silently missing."""
+def check(original: Original, folder: Path) -> float:
+    """Start on the damaged files in `folder`: nothing is silently missing. Returns how long the start took, s."""
     began = time.monotonic()
     chance = random.Random(99)  # noqa: S311 - boot ids of a test
     limits = SpoolLimits(reserve_bytes=0)
     spool = Spool(folder, clock=HandClock(), build_gap=gap_event, limits=limits, chance=chance)
     try:
-        assert time.monotonic() - began < START_MAX_S
+        took_s = time.monotonic() - began
         spool.mending.join(DEADLINE_S)
         spool.peek(0, 10_000).result(DEADLINE_S)  # finds rows that fail their checksum
         spool.append(Kind.EVENT, 0, build_for(Kind.EVENT))
@@ -92,6 +93,7 @@ def check(original: Original, folder: Path) -> None:
     finally:
         spool.close()
     assert examine(folder / "spool.db").faults == []
+    return took_s
 
 
 def unheard(
@@ -128,14 +130,22 @@ def cuts(original: Original, places: int) -> Iterator[tuple[str, bytes]]:
 def run_all(original: Original, mutants: Iterator[tuple[str, bytes]], root: Path) -> int:
     count = 0
     for name, data in mutants:
-        folder = root / f"mutant-{count}"
-        folder.mkdir()
-        for each, sound in original.files.items():
-            (folder / each).write_bytes(data if each == name else sound)
-        check(original, folder)
-        shutil.rmtree(folder)
+        took_s, tries = start_on(original, name, data, root / f"mutant-{count}"), 1
+        while took_s >= START_MAX_S and tries < TRIES_MAX:
+            took_s, tries = min(took_s, start_on(original, name, data, root / f"mutant-{count}")), tries + 1
+        assert took_s < START_MAX_S, f"{name}, mutant {count}"
         count += 1
     return count
+
+
+def start_on(original: Original, name: str, data: bytes, folder: Path) -> float:
+    """Start where the file `name` holds `data` instead; how long that took, s."""
+    folder.mkdir()
+    for each, sound in original.files.items():
+        (folder / each).write_bytes(data if each == name else sound)
+    took_s = check(original, folder)
+    shutil.rmtree(folder)
+    return took_s
 
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "closed"])
@@ -146,6 +156,16 @@ def test_any_damage_is_survived_and_told(
     original = make(tmp_path, killed=killed)
     places = QUICK_PLACES if damage is flips else 6
     assert run_all(original, damage(original, places), tmp_path) >= places // 2
+
+
+@pytest.mark.parametrize("at", [61, 62, 63, 70, 71])
+def test_a_flipped_bit_makes_no_file_of_a_newer_version(at: int, tmp_path: Path) -> None:
+    """Bytes 60 to 63 of the file are its version, 68 to 71 say it again: what only one of them says is damage."""
+    original = make(tmp_path, killed=False, rows=3)
+    data = original.files["spool.db"]
+    for bit in range(8):
+        damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+        start_on(original, "spool.db", damaged, tmp_path / f"{at}-{bit}")
 
 
 @pytest.mark.proof
