@@ -126,7 +126,7 @@ class Device:
             now=NOW,
             before=None,
         )
-        self.calibrations = self.guide.run("all").calibrations
+        self.calibrations, self.records = self.guide.run("all")
         self.world.stage = self.stage
         travel: Travel = SimTravel(self.world.encoder, self.clock)
         if self.travel_by == "pictures":

@@ -55,8 +55,8 @@ def test_every_piece_is_one_sample_with_its_own_figures() -> None:
         assert light.delta_e_u is not None
         assert sample.calibration is not None
         assert sample.recipe == "foie-gras@1"
-        assert "nir_laser" in sample.quality_flags  # the chip ranges on at this speed …
-        assert light.ratio_red_nir is None  # … and what the laser has lit is not shown
+        assert not {"nir_laser", "nir_polluted", "moved_between_halves"} & set(sample.quality_flags)
+        assert light.ratio_red_nir is not None  # every part of the spectrum lay between two bursts of the laser
     rough = [sample for place, sample in found if belt.world.piece(place).made_as in ("C", "REJECT")]
     assert any(sample.vl53l8ch.analysis.anomalies for sample in rough)
 
