@@ -16,7 +16,7 @@ RESTARTED = "the chip has restarted and lost its firmware: its supply broke down
 
 @dataclass(slots=True)
 class Session:
-    """From one start to its stop. due_ns: when polling for the next frame begins; ready_ns: when the last one was there."""
+    """From one start to its stop. due_ns: when polling for the next frame begins. ready_ns: when the last was there."""
 
     decoder: FrameDecoder
     judge: Judge

@@ -66,7 +66,8 @@ class Light:
 class Passage:
     """A piece that has gone by. start_mm, end_mm: where it lies on the belt; left_mm, right_mm: with what is its own.
 
-    lights: those taken of it, without the laser's light and nearest to its middle first. cut: why it is not whole, if it is not.
+    lights: those taken of it, without the laser's light and nearest to its middle first. cut: why it is not whole, if
+    it is not.
     """
 
     looks: list[Look]
