@@ -162,7 +162,7 @@ class Errands:
         return {"tof": found.tof.id, "spectral": found.spectral.id}
 
     async def _gauge(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The next passes are those of the gauge body, no samples; `others`: [factor, uncertainty] of those before it."""
+        """The next passes are of the gauge body and no samples; `others`: [factor, uncertainty] of those before it."""
         before, now = self._calibrations(), self._now()
         true_mm3, passes = args.get("volume_mm3"), args.get("passes", 5)
         if before is None or now is None:
