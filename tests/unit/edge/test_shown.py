@@ -64,7 +64,7 @@ class Shown:
     async def run(self, command: str, **args: object) -> tuple[dict[str, Any], int]:
         """The answer, and how many samples the belt made meanwhile."""
         before = len(self.device.samples())
-        asked = asyncio.create_task(self.errands.all()[command](args))
+        asked = asyncio.ensure_future(self.errands.all()[command](args))
         await asyncio.sleep(0)
         while not asked.done():
             await asyncio.to_thread(self.device.run_belt, 2.0)
