@@ -29,6 +29,7 @@ VALID, NO_TARGET = 5, 255  # UM3109 table 4
 COUNTS_MAX = 65_535  # of the chip's 16-bit converters
 STEP_MS = 0.00278  # DS000504: one integration step, 2.78 us
 CLEAR = 8
+NIR_LIT = frozenset({"nir_polluted", "nir_laser"})  # flags of a spectrum whose NIR was not used
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def reanalyse(row: Row, tof: TofCalibration, spectral: SpectralCalibration, reci
         calibration=spectral,
         recipe=recipe,
         brightness_per_mm2=height.brightness_per_mm2 if height.product_present else None,
+        ranging=bool(NIR_LIT & set(row.get("quality_flags") or ())),
     )
     if _frames(row) > 1:
         height = _kept(height, row)

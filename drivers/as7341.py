@@ -13,23 +13,14 @@ a recipe keeps.
 
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, NoReturn
 
-import numpy as np
-
 from drivers import as7341_registers as reg
-from drivers.as7341_settings import (
-    ASTEP_DEFAULT,
-    ATIME_DEFAULT,
-    GAIN_DEFAULT,
-    GAINS,
-    LED_MA_DEFAULT,
-    LED_MA_MIN,
-    Settings,
-)
+from drivers.as7341_half import Half, bracket, frame_of
+from drivers.as7341_settings import GAINS, LED_MA_MIN, Settings
 from drivers.bus import Bus, BusError, NakError
 from drivers.errors import FrameCorruptError, NotFoundError, SensorFaultError, SettingError
 from drivers.frames import SpectralFrame
@@ -83,22 +74,23 @@ class GainChoice(NamedTuple):
     peak_share: float
 
 
-class Half(NamedTuple):
-    """One integration of the six converters. middle_ns: bus clock in the middle of it."""
-
-    counts: tuple[int, ...]
-    digital: bool
-    analogue: bool
-    middle_ns: int
-
-
 class As7341:
-    """One sensor on `bus`. Not started, its lamp is off. Calls from several threads take turns."""
+    """One sensor on `bus`. Not started, its lamp is off. Calls from several threads take turns.
 
-    def __init__(self, bus: Bus, *, double_read: bool = True) -> None:
+    usual: how a start without other wishes sets it. before_half: called when all but the start of an integration is
+    done, with the seconds from that start to the first light that counts; it may wait. bracketed: measure the first
+    half again after the second and take the mean of both, so that what moves evenly moves both halves alike.
+    """
+
+    def __init__(
+        self, bus: Bus, *, double_read: bool = True, usual: Settings | None = None, bracketed: bool = False
+    ) -> None:
         self.counters = As7341Counters()
+        self.usual = Settings() if usual is None else usual
+        self.before_half: Callable[[float], None] | None = None
         self._bus = bus
         self._double_read = double_read
+        self._bracketed = bracketed
         self._lock = threading.RLock()
         self._settings: Settings | None = None
 
@@ -109,17 +101,18 @@ class As7341:
 
     def start(
         self,
-        gain: float = GAIN_DEFAULT,
-        atime: int = ATIME_DEFAULT,
-        astep: int = ASTEP_DEFAULT,
-        led_ma: int = LED_MA_DEFAULT,
+        gain: float | None = None,
+        atime: int | None = None,
+        astep: int | None = None,
+        led_ma: int | None = None,
     ) -> None:
         """Set the chip up from whatever state it is in, and switch the lamp on (`led_ma` 0: off).
 
-        gain, atime, astep, led_ma: see drivers.as7341_settings.Settings. Raises SettingError for what the
-        chip can't be set to, NotFoundError, or a BusError.
+        gain, atime, astep, led_ma: see drivers.as7341_settings.Settings; None: as usual. Raises SettingError for what
+        the chip can't be set to, NotFoundError, or a BusError.
         """
-        settings = Settings(gain, atime, astep, led_ma)
+        wishes = {"gain": gain, "atime": atime, "astep": astep, "led_ma": led_ma}
+        settings = replace(self.usual, **{name: wish for name, wish in wishes.items() if wish is not None})
         with self._turn():
             self._settings = None
             self.counters.starts += 1
@@ -144,7 +137,9 @@ class As7341:
             first = self._half(reg.FIRST_HALF, settings)
             second = self._half(reg.SECOND_HALF, settings)
             self._check_memory(settings)
-            frame = _frame(first, second, settings, self._bus.clock.monotonic_ns())
+            if self._bracketed:
+                first = bracket(first, self._half(reg.FIRST_HALF, settings))
+            frame = frame_of(first, second, settings, self._bus.clock.monotonic_ns())
             self.counters.frames += 1
             self.counters.saturated += frame.saturated
             return frame
@@ -272,6 +267,8 @@ class As7341:
 
     def _half(self, table: bytes, settings: Settings) -> Half:
         self._connect_diodes(table)
+        if self.before_half is not None:
+            self.before_half(AUTO_ZERO_S)
         self._write(reg.ENABLE, reg.PON | reg.SP_EN)
         begun_ns = self._bus.clock.monotonic_ns()
         integration_s = settings.integration_ms / 1000.0
@@ -376,23 +373,3 @@ class As7341:
         self._write(reg.FD_STATUS, reg.FD_VALID | reg.FD_SATURATED | reg.FD_120_VALID | reg.FD_100_VALID)  # 1 clears
         self._write(reg.ENABLE, reg.PON | reg.SP_EN | reg.FDEN)
         return self._await(reg.FD_STATUS, reg.FD_VALID, reg.FD_VALID, FLICKER_S, "listening for flicker")
-
-
-def _frame(first: Half, second: Half, settings: Settings, now_ns: int) -> SpectralFrame:
-    clear, nir = (first.counts[4], second.counts[4]), (first.counts[5], second.counts[5])
-    counts = [*first.counts[:4], *second.counts[:4], round(sum(clear) / 2), round(sum(nir) / 2)]
-    digital, analogue = first.digital or second.digital, first.analogue or second.analogue
-    return SpectralFrame(
-        captured_ns=now_ns,
-        counts=np.array(counts, dtype=np.int64),
-        clear_halves=clear,
-        nir_halves=nir,
-        gain=settings.real_gain,
-        integration_ms=settings.integration_ms,
-        full_scale=settings.full_scale,
-        led_ma=settings.led_ma,
-        saturated=digital or analogue,
-        saturated_digital=digital,
-        saturated_analogue=analogue,
-        halves_ns=(first.middle_ns, second.middle_ns),
-    )

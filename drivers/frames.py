@@ -100,7 +100,8 @@ class SpectralFrame:
     clear_halves, nir_halves: the two readings of each, first and second half. gain: the real factor, 0.5 to 512
     nominal. integration_ms: of one half. led_ma: current through the LED, 0 when it was off.
     saturated: a channel reached full scale (saturated_digital) or the analogue part overloaded (saturated_analogue, the
-    counts may look plausible). halves_ns: bus clock in the middle of each half's integration.
+    counts may look plausible). halves_ns: bus clock in the middle of each half, windows_ns: of
+    each integration in them.
     """
 
     captured_ns: int
@@ -115,6 +116,7 @@ class SpectralFrame:
     saturated_digital: bool = False
     saturated_analogue: bool = False
     halves_ns: tuple[int, int] = (0, 0)
+    windows_ns: tuple[int, ...] = ()
 
     @property
     def basic_counts(self) -> NDArray[np.float64]:

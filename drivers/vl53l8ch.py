@@ -87,6 +87,15 @@ class Vl53l8ch:
         """Whether `resume` would let it range on."""
         return self._paused is not None
 
+    @property
+    def ready_ns(self) -> int | None:
+        """Bus clock when the newest frame was seen to be there, None without one. In autonomous mode the laser is off
+
+        from then until the next period begins.
+        """
+        session = self._session
+        return None if session is None or not session.ready_ns else session.ready_ns
+
     def identify(self) -> None:
         """Make sure that the chip is there; raises NotFoundError with what was found instead."""
         with self._exclusive():

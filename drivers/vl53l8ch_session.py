@@ -16,7 +16,7 @@ RESTARTED = "the chip has restarted and lost its firmware: its supply broke down
 
 @dataclass(slots=True)
 class Session:
-    """From one start to its stop. due_ns: when polling for the next frame begins."""
+    """From one start to its stop. due_ns: when polling for the next frame begins. ready_ns: when the last was there."""
 
     decoder: FrameDecoder
     judge: Judge
@@ -24,6 +24,7 @@ class Session:
     due_ns: int
     early_s: float = WAKE_EARLY_S
     last_stream: int = NO_FRAME
+    ready_ns: int = 0
 
     def resumed(self, now_ns: int) -> None:
         """The chip ranges anew: it counts its frames from the first again."""
@@ -38,6 +39,7 @@ class Session:
         """
         most_s = self.period_ns / 1e9 * WAKE_EARLY_SHARE_MAX
         self.early_s = min(2 * self.early_s, most_s) if at_first_poll else min(WAKE_EARLY_S, most_s)
+        self.ready_ns = ready_ns
         self.due_ns = ready_ns + self.period_ns - round(self.early_s * 1e9)
 
     def is_new(self, status: bytes) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from contract.sample import CalibrationIds
 from drivers.frames import TofFrame
 from edge.calibration import Calibrations
+from edge.fields import as_sent
 from edge.identity import Identity
 from edge.pieces import BeltPieces
 from edge.recorder import AssemblerCounters, Found, Recorder
@@ -87,6 +88,7 @@ class Assembler:
         if frame is None:
             self.counters.unseen += 1  # without heights nobody knows whether there is a product: the fault is told
             return
+        frame = as_sent(frame)
         tof = geometry.analyse_tof(
             frame.distance_mm,
             sigma_mm=frame.sigma_mm,
@@ -97,7 +99,7 @@ class Assembler:
             recipe=self._recipe,
         )
         spectral = measurement.spectral
-        light = None if spectral is None else self.recorder.analyse_light(spectral, tof)
+        light = None if spectral is None else self.recorder.analyse_light(spectral, tof, laser=measurement.laser)
         self._watch_installation(measurement.taken_ns, frame, tof, light)
         if spectral is None or light is None:
             verdict = fusion.Ungraded("spectral_fault" if tof.product_present else "no_product")

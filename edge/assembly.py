@@ -133,12 +133,14 @@ class Assembly:
         return assembler
 
     def collect(self, taker: Callable[[Found], None] | None) -> None:
-        """Have every graded piece shown to `taker` too, on the loop; None for nobody."""
+        """Have every graded piece given to `taker`, on the loop, in place of a sample; None: they are samples again."""
         self._collector = taker
 
-    def _found(self, found: Found) -> None:
-        if self._collector is not None:
-            self._agent.post(self._collector, found)
+    def _found(self, found: Found) -> bool:
+        collector = self._collector
+        if collector is not None:
+            self._agent.post(collector, found)
+        return collector is not None
 
     def tell_challenge(self, record: ChallengeRecord) -> None:
         data: dict[str, object] = msgspec.to_builtins(record)

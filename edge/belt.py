@@ -66,7 +66,8 @@ class Light:
 class Passage:
     """A piece that has gone by. start_mm, end_mm: where it lies on the belt; left_mm, right_mm: with what is its own.
 
-    lights: those taken of it, the one nearest to its middle first. cut: why it is not whole, if it is not.
+    lights: those taken of it, without the laser's light and nearest to its middle first. cut: why it is not whole, if
+    it is not.
     """
 
     looks: list[Look]
@@ -265,7 +266,7 @@ class BeltScanner:
         middle = (span.start_mm + span.end_mm) / 2.0
         lights = sorted(
             (light for light in self._lights if span.start_mm <= light.travel_mm <= span.end_mm),
-            key=lambda light: abs(light.travel_mm - middle),
+            key=lambda light: (light.laser, abs(light.travel_mm - middle)),
         )
         return Passage(looks, lights, span.start_mm, span.end_mm, left, right, span.cut)
 

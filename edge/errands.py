@@ -55,14 +55,22 @@ class Figure(msgspec.Struct, frozen=True):
     tolerance: float
 
 
-class ReferenceArgs(msgspec.Struct, frozen=True):
-    """Arguments of a challenge with a reference piece."""
+class ReferencePiece(msgspec.Struct, frozen=True):
+    """A piece of known values, as the cloud keeps it: its engraved id, its figures, and how often it must be shown."""
 
-    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    reference_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     figures: dict[str, Figure]
-    pieces: Annotated[int, msgspec.Meta(ge=3, le=PIECES_MAX)] = 3
-    every_h: Annotated[float, msgspec.Meta(gt=0.0, le=24.0 * 366)] = 24.0
+    every_s: Annotated[float, msgspec.Meta(gt=0.0, le=3600.0 * 24 * 366)] = 86_400.0
     valid_until: datetime | None = None
+
+
+class ReferenceArgs(msgspec.Struct, frozen=True):
+    """Arguments of a challenge with a reference piece. made_by: who asks; tile_in_place: the piece lies there."""
+
+    reference: ReferencePiece
+    pieces: Annotated[int, msgspec.Meta(ge=3, le=PIECES_MAX)] = 3
+    made_by: Annotated[str, msgspec.Meta(max_length=500)] = "edge"
+    tile_in_place: bool = False
 
 
 T = TypeVar("T")
@@ -154,7 +162,7 @@ class Errands:
         return {"tof": found.tof.id, "spectral": found.spectral.id}
 
     async def _gauge(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The next passes are those of the gauge body; `others`: [factor, uncertainty] of those before it."""
+        """The next passes are of the gauge body and no samples; `others`: [factor, uncertainty] of those before it."""
         before, now = self._calibrations(), self._now()
         true_mm3, passes = args.get("volume_mm3"), args.get("passes", 5)
         if before is None or now is None:
@@ -183,7 +191,7 @@ class Errands:
         }
 
     async def _pieces(self, count: int) -> list[Found]:
-        """The next graded pieces, each once."""
+        """The next graded pieces, which then make no samples."""
         found: list[Found] = []
         done = asyncio.Event()
 
@@ -204,7 +212,7 @@ class Errands:
         return found
 
     async def challenge(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The next `pieces` pieces are the reference `reference` with `figures` {name: {value, tolerance}}.
+        """The next `pieces` pieces are the piece `reference` {reference_id, figures {name: {value, tolerance}}, …}.
 
         Without a reference: look at the white tile (`tile_in_place`: it lies there) and compare with the calibration.
         """
@@ -220,12 +228,13 @@ class Errands:
             raise CommandError(NO_PERSON, "the time is not known yet")
         try:
             wanted = msgspec.convert(args, ReferenceArgs)
-            unknown = set(wanted.figures) - set(FIGURES)
+            piece = wanted.reference
+            unknown = set(piece.figures) - set(FIGURES)
             if unknown:
                 raise CommandError(REFUSED, f"figures: {', '.join(sorted(unknown))}; known are {', '.join(FIGURES)}")
-            figures = {name: Expected(each.value, each.tolerance) for name, each in wanted.figures.items()}
-            every = timedelta(hours=wanted.every_h)
-            reference = Reference(wanted.reference, figures, every, wanted.valid_until or now + every)
+            figures = {name: Expected(each.value, each.tolerance) for name, each in piece.figures.items()}
+            every = timedelta(seconds=piece.every_s)
+            reference = Reference(piece.reference_id, figures, every, piece.valid_until or now + every)
         except (msgspec.ValidationError, QualityError) as error:
             raise CommandError(REFUSED, str(error)) from None
         pieces = await self._pieces(wanted.pieces)
@@ -234,7 +243,12 @@ class Errands:
             found = judge_challenge(reference, readings, now=now)
         except QualityError as error:
             refused = ChallengeRecord(
-                reference=reference.id, taken_at=now, passed=False, readings=len(pieces), refused=str(error)[:500]
+                reference=reference.id,
+                taken_at=now,
+                passed=False,
+                readings=len(pieces),
+                refused=str(error)[:500],
+                made_by=wanted.made_by,
             )
             await self._run(lambda: self._tell(refused))
             raise CommandError(NO_PERSON, str(error)) from None
@@ -246,7 +260,7 @@ class Errands:
             passed=found.passed,
             readings=found.readings,
             lines=lines,
-            made_by="edge",
+            made_by=wanted.made_by,
             tof=ids["tof"],
             spectral=ids["spectral"],
         )

@@ -1,25 +1,27 @@
 """The stream of a running belt: every picture with the belt's travel, and a spectrum where one is wanted.
 
-A spectrum takes two integrations of 50 ms, in which a belt at 200 mm/s moves on by more than a picture may miss. So the
-spectral sensor's waiting is used: its clock (`Meanwhile`) reads the pictures that fall due. The ranging chip's laser
-then shines into the NIR channel, and says so. Where the belt is slow enough the chip is paused instead.
+A spectrum takes three integrations, in which a belt at 200 mm/s moves on by more than the pictures may miss. So the
+spectral sensor's waiting is used: its clock (`Meanwhile`) reads the pictures that fall due, and each integration is
+held back until the ranging chip's laser is off (edge.gaps). Where that cannot be, because the chip ranges without a
+pause, it is stopped for the spectrum on a slow belt; on a fast one its light is in the NIR channel, and that is said.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
+from drivers.as7341 import As7341
 from drivers.bus import BusError, Clock
 from drivers.errors import DriverError
 from drivers.frames import SpectralFrame, TofFrame
 from drivers.life import Life
 from drivers.vl53l8ch import Vl53l8ch
 from edge.clock import EdgeClock
+from edge.gaps import CREEP_NS, DarkGaps
 from edge.travel import Travel
 from quality.scan import STEP_MAX_MM
 
 PAUSED_S = 0.30  # two frames of 67 ms, one to end and one to begin, and a spectrum
 SEEN_EARLY_S = 0.004  # so much of the time before the end of a wait is left for the spectral sensor
-CREEP_NS = 200_000  # a picture: by so much the chip's own clock may run slow
 FAILED_WAIT_S = 0.25  # before a ranging chip that gave nothing is asked again
 
 
@@ -85,6 +87,7 @@ class Feed:
         tof: Life[TofFrame],
         spectral: Life[SpectralFrame],
         *,
+        light_chip: As7341,
         clock: Clock,
         agent_clock: EdgeClock,
         travel: Travel,
@@ -96,6 +99,8 @@ class Feed:
         self._chip = chip
         self._tof = tof
         self._spectral = spectral
+        self._light_chip = light_chip
+        self._gaps = DarkGaps(chip)
         self._clock = clock
         self._agent_clock = agent_clock
         self._travel = travel
@@ -121,6 +126,7 @@ class Feed:
         frame = self._tof.look()
         taken_ns, travel_mm = self._agent_clock.monotonic_ns(), self._travel.mm()
         self.pictures += 1
+        self._gaps.note(frame)
         if frame is None:
             self._last_ns = None
         else:
@@ -137,18 +143,35 @@ class Feed:
         begun_mm = self._travel.mm()
         self._light_ns = self._clock.monotonic_ns()
         self._taker.asked(begun_mm)
-        paused = self._speed_mm_s * PAUSED_S <= STEP_MAX_MM and pause(self._chip)
+        gated = self._gaps.known
+        paused = not gated and self._speed_mm_s * PAUSED_S <= STEP_MAX_MM and pause(self._chip)
         if not paused and self._meanwhile is not None:
             self._meanwhile.during = self._until
+        if gated:
+            self._light_chip.before_half = self._wait_for_dark
         try:
             frame = self._spectral.look()
         finally:
+            self._light_chip.before_half = None
             if self._meanwhile is not None:
                 self._meanwhile.during = None
             if paused:
                 resume(self._chip)
-        taken_ns, ended_mm = self._agent_clock.monotonic_ns(), self._travel.mm()
-        self._taker.light(taken_ns, frame, (begun_mm + ended_mm) / 2.0, laser=not paused)
+        taken_ns, travel_mm = self._agent_clock.monotonic_ns(), (begun_mm + self._travel.mm()) / 2.0
+        dark = paused or (gated and frame is not None and self._gaps.hold(frame))
+        if gated and frame is not None:
+            since_ns = self._clock.monotonic_ns() - sum(frame.halves_ns) / 2
+            travel_mm = self._travel.mm() - self._speed_mm_s * since_ns / 1e9
+        self._taker.light(taken_ns, frame, travel_mm, laser=not dark)
+
+    def _wait_for_dark(self, lead_s: float) -> None:
+        """Until an integration that begins `lead_s` from then begins in the dark; pictures are read meanwhile."""
+        if not self._gaps.known:
+            return  # lost meanwhile: the look at the frame's times will tell
+        lead_ns = round(lead_s * 1e9)
+        start_ns = self._gaps.next_ns(self._clock.monotonic_ns() + lead_ns) - lead_ns
+        self._until(start_ns)
+        self._clock.sleep(max(0.0, (start_ns - self._clock.monotonic_ns()) / 1e9))
 
     def _until(self, end_ns: int) -> None:
         """Read the pictures that fall due before `end_ns`."""

@@ -1,14 +1,18 @@
 """What the analysis found, in the words of the contract."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.bounds import DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, VOLUME_MM3_MAX
+from contract.bounds import DISTANCE_MM_MAX, KCPS_MAX, REFLECTANCE_MAX, SIGMA_MAX, VOLUME_MM3_MAX
 from contract.sample import Anomaly, Fusion, SpectralAnalysis, TofAnalysis, TofRaw
 from drivers.frames import SpectralFrame, TofFrame
 from quality import fusion, geometry, spectrum
 from quality.calibration import TofCalibration
 from quality.scan import ScanAnalysis
+
+SIGMA_PER_MM = 128.0
 
 Matrix = list[list[int | None]]
 
@@ -21,6 +25,20 @@ def tof_raw(frame: TofFrame) -> TofRaw:
         amplitude_matrix=integers(frame.signal_kcps, KCPS_MAX),
         status_matrix=frame.status.tolist(),
         ambient_matrix=integers(frame.ambient_kcps, KCPS_MAX),
+        sigma_matrix=integers(SIGMA_PER_MM * frame.sigma_mm, SIGMA_MAX),
+    )
+
+
+def as_sent(frame: TofFrame) -> TofFrame:
+    """The frame with what is analysed rounded to the integers that are sent, so that anybody can repeat the analysis.
+
+    Whole millimetres add 0.29 mm (one standard deviation) to zones whose own noise is one to three.
+    """
+    return replace(
+        frame,
+        distance_mm=np.clip(np.rint(frame.distance_mm), 0.0, DISTANCE_MM_MAX),
+        reflectance_pct=np.clip(np.rint(2.0 * frame.reflectance_pct), 0.0, REFLECTANCE_MAX) / 2.0,
+        sigma_mm=np.clip(np.rint(SIGMA_PER_MM * frame.sigma_mm), 0.0, SIGMA_MAX) / SIGMA_PER_MM,
     )
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from contract.bounds import Severity
 from drivers.frames import SpectralFrame, TofFrame
 from edge.belt import BeltScanner, Light, Look, Passage
+from edge.fields import as_sent
 from edge.recorder import Found, Recorder
 from edge.sampler import Trouble
 from edge.watch import DIRTY, Watch
@@ -85,7 +87,7 @@ class BeltPieces:
         lot_id = self._lot_id()
         if not self._lots or self._lots[-1][1] != lot_id:
             self._lots.append((travel_mm, lot_id))
-        for passage in self._scanner.look(frame, travel_mm, taken_ns):
+        for passage in self._scanner.look(as_sent(frame), travel_mm, taken_ns):
             self._passed(passage)
         if self._scanner.occupied:
             self.empty_since_ns = None
@@ -117,7 +119,8 @@ class BeltPieces:
         verdict = self._verdict(passage, taken_ns)
         if isinstance(verdict, str):
             self._recorder.counters.broken += verdict in (FRAMES_MISSED, *CUT_REASONS.values())
-            self._recorder.ungraded(taken_ns, verdict, piece_id=piece_id, lot_id=lot_id)
+            severity: Severity = "warning" if verdict == CUT_REASONS["at_start"] else "critical"
+            self._recorder.ungraded(taken_ns, verdict, piece_id=piece_id, lot_id=lot_id, severity=severity)
         else:
             self._recorder.sample(taken_ns, verdict, piece_id=piece_id, lot_id=lot_id)
 
@@ -139,7 +142,7 @@ class BeltPieces:
             return judged
         if light is None:
             return "spectral_fault"
-        analysis = self._recorder.analyse_light(light.frame, judged.picture)
+        analysis = self._recorder.analyse_light(light.frame, judged.picture, laser=light.laser)
         for trouble in self._watch.look(taken_ns, judged.look.frame, judged.picture, analysis):
             self._tell(trouble)
         verdict = fusion.fuse(judged.piece, analysis, self._recorder.recipe)

@@ -7,6 +7,7 @@ hold everything it needs.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from contract.bounds import Severity
 from contract.messages import Event
 from contract.sample import CalibrationIds, Reason, Sample, Spectral, SpectralRaw, Tof, sample_id_for
 from drivers.frames import CHANNELS, SpectralFrame, TofFrame
@@ -24,7 +25,8 @@ NIR_LASER = "nir_laser"  # the NIR channel saw the ranging chip's laser
 
 @dataclass(slots=True)
 class AssemblerCounters:
-    """Totals since the start. pieces: those that were told apart; broken: passes that were not whole."""
+    """Totals since the start. pieces: those that were told apart; broken: passes that were not
+    whole; shown: gauge bodies and reference pieces, which make no samples."""
 
     samples: int = 0
     ungraded: int = 0
@@ -34,6 +36,7 @@ class AssemblerCounters:
     dropped: int = 0
     pieces: int = 0
     broken: int = 0
+    shown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Recorder:
         self.calibration_ids = CalibrationIds(tof=calibrations.tof.id, spectral=calibrations.spectral.id)
         self.calibrations = calibrations
         self.recipe = recipe
-        self.on_found: Callable[[Found], None] | None = None
+        self.on_found: Callable[[Found], bool] | None = None  # whether it takes the piece, which then is no sample
         self.stale: tuple[str, ...] = ()  # flags of calibrations that hold no more
         self._spool = spool
         self._identity = identity
@@ -83,8 +86,10 @@ class Recorder:
         self.counters.pieces += 1
         return f"{self._spool.boot_id.hex[-8:]}-{self.counters.pieces}"
 
-    def analyse_light(self, frame: SpectralFrame, tof: geometry.TofAnalysis) -> spectrum.SpectralAnalysis:
-        """What the light says of a surface that lies as `tof` found it."""
+    def analyse_light(
+        self, frame: SpectralFrame, tof: geometry.TofAnalysis, *, laser: bool = False
+    ) -> spectrum.SpectralAnalysis:
+        """What the light says of a surface that lies as `tof` found it. laser: the ranging chip's shone on it."""
         return spectrum.analyse_spectrum(
             frame.counts,
             clear_halves=frame.clear_halves,
@@ -95,11 +100,15 @@ class Recorder:
             saturated=frame.saturated,
             calibration=self.calibrations.spectral,
             recipe=self.recipe,
+            ranging=laser,
             brightness_per_mm2=tof.brightness_per_mm2 if tof.product_present else None,
         )
 
     def sample(self, taken_ns: int, found: Found, *, piece_id: str, lot_id: int | None) -> None:
-        """Keep a graded piece."""
+        """Keep a graded piece, unless somebody takes it who shows gauge bodies or reference pieces."""
+        if self.on_found is not None and self.on_found(found):
+            self.counters.shown += 1
+            return
         flags = [*found.tof.flags, *found.light.flags, *found.flags, *self.stale]
         if found.laser:
             flags.append(NIR_LASER)
@@ -139,17 +148,23 @@ class Recorder:
 
         self._spool.append(Kind.SAMPLE, taken_ns, build)
         self.counters.samples += 1
-        if self.on_found is not None:
-            self.on_found(found)
 
-    def ungraded(self, taken_ns: int, reason: str, *, piece_id: str | None, lot_id: int | None) -> None:
+    def ungraded(
+        self,
+        taken_ns: int,
+        reason: str,
+        *,
+        piece_id: str | None,
+        lot_id: int | None,
+        severity: Severity = "critical",
+    ) -> None:
         """Keep that something lay there and got no grade."""
 
         def build(stamp: Stamp) -> Event:
             return self._identity.event(
                 stamp,
                 "ungraded",
-                severity="critical",
+                severity=severity,
                 reason=Reason(code=reason),
                 lot_id=lot_id,
                 piece_id=piece_id,

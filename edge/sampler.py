@@ -282,6 +282,7 @@ class Sampler:
             self._chip,
             self._tof,
             self._spectral,
+            light_chip=self._drivers[1],
             clock=self._bus.clock,
             agent_clock=self._clock,
             travel=travel,

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drivers.as7341 import As7341
+from drivers.as7341_settings import Settings as LightSettings
 from drivers.bus import Bus, Clock, RealClock
 from drivers.registry import open_bus
 from drivers.steady import SteadyBus
 from drivers.vl53l8ch import Vl53l8ch
+from drivers.vl53l8ch_settings import RangingMode, TofSettings
 from edge.feed import Meanwhile
 from edge.settings import Settings, SettingsError
 from edge.travel import CounterTravel, TimedTravel, Travel
@@ -25,6 +27,11 @@ EMPTY_BELT, BLACK_CAP, WHITE_TILE, LINE = "empty belt", "black cap", "white tile
 TARGETS = (EMPTY_BELT, BLACK_CAP, WHITE_TILE, LINE)  # what a calibration asks to have under the sensors
 SIM_PITCH_MM = 220.0  # from piece to piece: at 200 mm/s 0.9 pieces a second, 40 mm of free belt between the longest
 TOF_BUS_HZ, SPECTRAL_BUS_HZ = 1_000_000, 400_000  # each chip's most: fast mode plus, and fast mode
+
+# On a running belt the laser must leave gaps, and the spectral chip's integrations fit into them: 20 ms are two periods
+# of light on mains of 50 Hz. A device keeps these for its life, because a white reference holds for one of them only.
+BELT_TOF = TofSettings(mode=RangingMode.AUTONOMOUS)
+BELT_LIGHT = LightSettings(atime=29, astep=239)
 
 Show = Callable[[str], None]
 
@@ -114,7 +121,7 @@ def open_world(settings: Settings, *, wrap: Wrap = as_it_is, faults_at_once: boo
         if settings.travel == "pictures" or settings.encoder_file is None
         else CounterTravel(settings.encoder_file, settings.encoder_pulses_per_mm)
     )
-    return _with_drivers(tof_bus, spectral_bus, wrap, travel=travel)
+    return _with_drivers(tof_bus, spectral_bus, wrap, travel=travel, belt=settings.mode == "belt")
 
 
 def _with_drivers(
@@ -126,11 +133,17 @@ def _with_drivers(
     white_reflectance: float = 0.98,
     player: "Player | None" = None,
     travel: Travel | None = None,
+    belt: bool = False,
 ) -> World:
     tof_steady = SteadyBus(wrap(tof_bus))
     spectral_steady = tof_steady if spectral_bus is tof_bus else SteadyBus(wrap(spectral_bus))
     meanwhile = Meanwhile(spectral_steady.clock)
-    drivers = Vl53l8ch(tof_steady), As7341(WaitingOn(spectral_steady, meanwhile))
+    waiting = WaitingOn(spectral_steady, meanwhile)
+    drivers = (
+        (Vl53l8ch(tof_steady, settings=BELT_TOF), As7341(waiting, usual=BELT_LIGHT, bracketed=True))
+        if belt
+        else (Vl53l8ch(tof_steady), As7341(waiting))
+    )
     return World(tof_steady, spectral_steady, *drivers, show, white_reflectance, player, travel, meanwhile)
 
 
@@ -194,7 +207,14 @@ def _simulated(settings: Settings, wrap: Wrap, faults_at_once: bool) -> World:
         TimedTravel(clock, settings.belt_mm_s) if settings.travel == "pictures" else SimTravel(scene.encoder, clock)
     )
     return _with_drivers(
-        tof_bus, spectral_bus, wrap, show=show, white_reflectance=sim.TILE_REFLECTANCE, player=player, travel=travel
+        tof_bus,
+        spectral_bus,
+        wrap,
+        show=show,
+        white_reflectance=sim.TILE_REFLECTANCE,
+        player=player,
+        travel=travel,
+        belt=settings.mode == "belt",
     )
 
 

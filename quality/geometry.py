@@ -16,6 +16,7 @@ from quality.calibration import TofCalibration
 from quality.cover import RIM_STEP_FRAME, contrast_of, contrast_pull, inner_variance
 from quality.errors import require
 from quality.grades import Grade, grade_of, rounded_score
+from quality.lit import brightness_of
 from quality.recipe import Recipe
 from quality.robust import middle
 from quality.surface import Surface, judge_surface
@@ -46,7 +47,7 @@ class TofAnalysis:
 
     Without a product all figures are 0, the grade is REJECT and the flags say why: nothing may look good by default.
     brightness_per_mm2: how strongly a lamp at the sensor lights what lies under it: mean of cos(incidence) / z^2 over
-    the four middle zones; the spectral analysis takes distance and tilt out with it.
+    what the spectral sensor looks at; the spectral analysis takes distance and tilt out with it.
     height_mm: (8, 8), above the belt, filled where a zone was not valid. product: (8, 8) mask.
     flags: no_valid_zones, few_valid_zones, no_product, out_of_view, off_centre (the light falls beside it),
     several_products, belt_shifted, surface_unjudged, zones_filled, tof_calibration_expired.
@@ -225,7 +226,7 @@ def _judge(
         avg_distance_mm=avg_distance,
         std_distance_mm=std_distance,
         avg_reflectance=_mean_std(reflectance_pct[seen & np.isfinite(reflectance_pct)])[0],
-        brightness_per_mm2=_brightness(picture, calibration),
+        brightness_per_mm2=brightness_of(picture.z, calibration),
         valid_zones=int(picture.measured.sum()),
         height_mm=picture.height * calibration.upright,
         product=product,
@@ -327,27 +328,6 @@ def _volume(picture: _Picture, region: NDArray[np.bool_], calibration: TofCalibr
     plane = float(area.sum()) * belt_u
     scale = volume**2 * (calibration.volume_factor_u**2 + SHAPE_RELATIVE_U**2)
     return volume, sqrt(random + plane**2 + scale)
-
-
-def _brightness(picture: _Picture, calibration: TofCalibration) -> float:
-    """Mean of cos(incidence) / z^2 over the four middle zones, per mm2.
-
-    Slopes come from the zones on either side; along a ray x = z tan, so a step in x holds one in z too.
-    """
-    z = picture.z
-    near = z[3:5, 3:5]
-    rate_x = _slope(z[3:5, 2:6], calibration.tangents[0][3:5, 2:6])
-    rate_y = _slope(z[2:6, 3:5].T, calibration.tangents[1][2:6, 3:5].T).T
-    tan_x, tan_y = calibration.tangents[0][3:5, 3:5], calibration.tangents[1][3:5, 3:5]
-    rays = (1.0 + tan_x * tan_x + tan_y * tan_y) * (1.0 + rate_x * rate_x + rate_y * rate_y)
-    cosine = ((1.0 - rate_x * tan_x - rate_y * tan_y) / np.sqrt(rays)).clip(0.05, 1.0)
-    return float((cosine / (near * near)).sum()) / 4.0
-
-
-def _slope(z: Array, tangent: Array) -> Array:
-    """Rise over run of the middle two of four neighbours along the last axis."""
-    place = z * tangent
-    return (z[:, 2:] - z[:, :2]) / np.maximum(place[:, 2:] - place[:, :2], 1.0)
 
 
 def _volume_score(volume: float, recipe: Recipe) -> tuple[float, float]:

@@ -73,6 +73,20 @@ _REASONS: dict[str, tuple[str, str]] = {
         "White calibration expired: uncertainty widened",
     ),
     "flicker": ("Lumière du hall papillotante pendant la mesure", "Flickering hall light during the measurement"),
+    "nir_laser": (
+        "Proche infrarouge éclairé par le laser : rapports non calculés",
+        "Near infrared lit by the laser: ratios not computed",
+    ),
+    "nir_polluted": (
+        "Proche infrarouge éclairé par une autre source : rapports non calculés",
+        "Near infrared lit by another source: ratios not computed",
+    ),
+    "belt_speed_unsure": (
+        "Vitesse du tapis mal connue : incertitude élargie",
+        "Belt speed poorly known: uncertainty widened",
+    ),
+    "calibration_expired_tof": ("Étalonnage du capteur de hauteur périmé", "Height calibration expired"),
+    "calibration_expired_spectral": ("Étalonnage du capteur spectral périmé", "Spectral calibration expired"),
     "haem_unseen": ("Trop peu de sang visible pour juger l'oxydation", "Too little visible blood to judge oxidation"),
     "unexplained": ("Spectre mal expliqué par les pigments connus", "Spectrum poorly explained by the known pigments"),
 }
@@ -86,6 +100,18 @@ _UNGRADED: dict[str, tuple[str, str]] = {
     "spectral_glare": ("Non classé : reflet plus clair que le blanc", "Not graded: glare brighter than white"),
     "spectral_fault": ("Non classé : capteur spectral en défaut", "Not graded: spectral sensor faulty"),
     "spectral_low_light": ("Non classé : lumière insuffisante", "Not graded: not enough light"),
+    "cut_at_start": (
+        "Non classé : produit déjà sous les capteurs au démarrage",
+        "Not graded: product was under the sensors already at the start",
+    ),
+    "frames_missed": (
+        "Non classé : trop d'images manquantes pendant le passage",
+        "Not graded: too many pictures missing from the pass",
+    ),
+    "window_dirty": (
+        "Non classé : fenêtre sale ou tapis assombri",
+        "Not graded: dirty window, or darkened belt",
+    ),
 }
 # What is wrong with a sensor: `chip` is its name. The codes are those of the device's events.
 _SENSORS: dict[str, tuple[str, str]] = {

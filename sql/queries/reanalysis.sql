@@ -18,7 +18,7 @@ SELECT time, sample_id, device_id, site_code, lot_id, piece_id, recipe, calibrat
     as7341_oxidation_index, as7341_oxidation_index_u, as7341_quality_score, as7341_quality_score_u,
     as7341_ratio_red_nir, as7341_ratio_clear_nir,
     fusion_final_score, fusion_final_score_u, fusion_final_grade, fusion_is_compliant, fusion_confidence_level,
-    fusion_grade_probability
+    fusion_grade_probability, quality_flags
 FROM sqal_sensor_samples
 WHERE time >= %(start)s AND time < %(end)s AND (%(device_id)s::TEXT IS NULL OR device_id = %(device_id)s)
     AND (%(sites)s::TEXT[] IS NULL OR site_code = ANY (%(sites)s::TEXT[]))

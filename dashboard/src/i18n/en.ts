@@ -196,6 +196,11 @@ export const en: Texts = {
       tof_calibration_expired: 'height calibration expired, uncertainty widened',
       spectral_calibration_expired: 'white calibration expired, uncertainty widened',
       guard_band: 'compliance not sure enough',
+      belt_speed_unsure: 'belt speed poorly known',
+      frames_missed: 'pictures missing from the pass',
+      window_dirty: 'dirty window, or darkened belt',
+      calibration_expired_tof: 'height calibration expired',
+      calibration_expired_spectral: 'spectral calibration expired',
     },
   },
   links: {

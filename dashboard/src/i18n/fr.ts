@@ -197,6 +197,11 @@ export const fr = {
       tof_calibration_expired: 'étalonnage de hauteur périmé, incertitude élargie',
       spectral_calibration_expired: 'étalonnage du blanc périmé, incertitude élargie',
       guard_band: 'conformité trop peu sûre',
+      belt_speed_unsure: 'vitesse du tapis mal connue',
+      frames_missed: 'images manquantes pendant le passage',
+      window_dirty: 'fenêtre sale ou tapis assombri',
+      calibration_expired_tof: 'étalonnage du capteur de hauteur périmé',
+      calibration_expired_spectral: 'étalonnage du capteur spectral périmé',
     },
   },
   links: {

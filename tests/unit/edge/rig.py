@@ -13,7 +13,7 @@ from drivers.bus import VirtualClock
 from drivers.sim import scene as sim
 from drivers.sim.as7341 import SimAs7341
 from drivers.sim.bus import SimBus
-from drivers.sim.conveyor import Motion
+from drivers.sim.conveyor import Continuous, Motion
 from drivers.sim.spoiled import Installation
 from drivers.sim.stock import Stock
 from drivers.sim.timeline import Player, Timeline
@@ -28,7 +28,7 @@ from edge.identity import Identity
 from edge.rows import Kind, Stamp
 from edge.sampler import Measurement, Sampler, Trouble
 from edge.travel import TimedTravel, Travel
-from edge.world import SimTravel, WaitingOn
+from edge.world import BELT_LIGHT, BELT_TOF, SimTravel, WaitingOn
 from quality.recipe import DEFAULT_RECIPE
 
 PERIOD_S = 1.0
@@ -70,7 +70,7 @@ class Told:
 class Device:
     """A device on seed 3, calibrated; `play` puts a fault on it. Times are seconds of the bus clock.
 
-    motion: of the belt; with one that never stops use `run_belt`.
+    motion: of the belt; with one that never stops use `run_belt`; gated: then set so that the laser leaves gaps.
     """
 
     stage: sim.Stage = sim.LINE
@@ -78,6 +78,7 @@ class Device:
     power_hook: bool = False
     motion: Motion | None = None
     stock: Stock | None = None
+    gated: bool = True
     travel_by: str = "encoder"
     seen: list[Seen] = field(default_factory=list[Seen])
     told: list[Told] = field(default_factory=list[Told])
@@ -96,7 +97,9 @@ class Device:
         self.steady = steady
         self.world.laser = self.tof
         self.meanwhile = Meanwhile(self.clock)
-        self.tof_driver, self.spectral_driver = Vl53l8ch(steady), As7341(WaitingOn(steady, self.meanwhile))
+        waiting, belt = WaitingOn(steady, self.meanwhile), isinstance(self.motion, Continuous) and self.gated
+        self.tof_driver = Vl53l8ch(steady, settings=BELT_TOF if belt else None)
+        self.spectral_driver = As7341(waiting, usual=BELT_LIGHT if belt else None, bracketed=belt)
         self.began_s = 0.0
         self.switched = 0
         self.spool = ListSpool()
@@ -123,7 +126,7 @@ class Device:
             now=NOW,
             before=None,
         )
-        self.calibrations = self.guide.run("all").calibrations
+        self.calibrations, self.records = self.guide.run("all")
         self.world.stage = self.stage
         travel: Travel = SimTravel(self.world.encoder, self.clock)
         if self.travel_by == "pictures":

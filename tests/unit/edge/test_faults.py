@@ -92,13 +92,13 @@ def piece_at(device: Device, taken_ns: int) -> int | None:
 
 
 def scores(device: Device) -> dict[int, float]:
-    """What a healthy device says of every piece that it sees at rest."""
-    found: dict[int, float] = {}
+    """What a device says of every piece that it sees at rest: the median of its looks."""
+    found: dict[int, list[float]] = {}
     for taken_ns, message in device.spool.messages:
         number = piece_at(device, taken_ns)
         if isinstance(message, Sample) and number is not None:
-            found[number] = message.fusion.final_score
-    return found
+            found.setdefault(number, []).append(message.fusion.final_score)
+    return {number: float(np.median(looks)) for number, looks in found.items()}
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,8 @@ def test_every_piece_is_one_sample_with_its_own_figures() -> None:
     assert places == list(range(places[0], places[0] + len(places)))
     assert len({sample.piece_id for _, sample in found}) == len(found)
     cut = [event.reason.code for event in belt.events() if event.kind == "ungraded" and event.reason is not None]
-    assert cut in ([], ["cut_at_start"])  # what lay there when it began
+    assert set(cut) <= {"cut_at_start"}  # what lay there when it began: at 220 mm apart two may
+    assert len(cut) <= 2
     errors = [sample.vl53l8ch.analysis.volume_mm3 / belt.world.piece(place).volume_mm3 - 1.0 for place, sample in found]
     assert abs(float(np.mean(errors))) < 0.015
     assert max(map(abs, errors)) < 0.05
@@ -55,8 +56,8 @@ def test_every_piece_is_one_sample_with_its_own_figures() -> None:
         assert light.delta_e_u is not None
         assert sample.calibration is not None
         assert sample.recipe == "foie-gras@1"
-        assert "nir_laser" in sample.quality_flags  # the chip ranges on at this speed …
-        assert light.ratio_red_nir is None  # … and what the laser has lit is not shown
+        assert not {"nir_laser", "nir_polluted", "moved_between_halves"} & set(sample.quality_flags)
+        assert light.ratio_red_nir is not None  # every part of the spectrum lay between two bursts of the laser
     rough = [sample for place, sample in found if belt.world.piece(place).made_as in ("C", "REJECT")]
     assert any(sample.vl53l8ch.analysis.anomalies for sample in rough)
 
