@@ -19,7 +19,7 @@ DEGRADED_S = 300.0
 ERROR_S = 3_600.0
 
 
-class Health(msgspec.Struct, frozen=True):
+class LineHealth(msgspec.Struct, frozen=True):
     """Whether the line works: degraded when the newest sample is older than 5 minutes, error over an hour."""
 
     status: Literal["ok", "degraded", "error"]
@@ -52,7 +52,7 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 @get("/health", summary="Whether the line works", tags=["overview"], opt=ANY_SITE)
-async def health(store: NamedDependency[Store], clock: NamedDependency[Clock], relay: NamedDependency[Relay]) -> Health:
+async def health(store: NamedDependency[Store], clock: NamedDependency[Clock], relay: NamedDependency[Relay]) -> LineHealth:
     """Health of the whole line; it answers without a database too, and says so."""
     try:
         found = await store.row("api_health")
@@ -64,14 +64,14 @@ async def health(store: NamedDependency[Store], clock: NamedDependency[Clock], r
     return health_of(found["last_sample_age_seconds"], found["active_devices"], relay.links.status, clock.now())
 
 
-def health_of(age_s: float | None, active_devices: int, links: StatusPayload, now: datetime) -> Health:
+def health_of(age_s: float | None, active_devices: int, links: StatusPayload, now: datetime) -> LineHealth:
     """Judge the line by the age of its newest sample (None: there is none yet) and its links."""
     status: Literal["ok", "degraded", "error"] = "ok"
     if age_s is None or age_s > DEGRADED_S or not (links.broker_connected and links.storing):
         status = "degraded"
     if not links.database_connected or (age_s is not None and age_s > ERROR_S):
         status = "error"
-    return Health(
+    return LineHealth(
         status=status,
         timestamp=now,
         active_devices=active_devices,

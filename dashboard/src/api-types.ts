@@ -129,6 +129,9 @@ export type GradeDistribution = { distribution: GradeCounts; total: number; perc
 /** The share of each grade in percent. */
 export type GradeShares = { "A+": number; A: number; B: number; C: number; REJECT: number };
 
+/** How a device is doing; a device is silent when this is silent for three periods. */
+export type Health = { device_id: string; boot_id: string; timestamp: string; period_s: number; uptime_s: number; spool_rows: number; spool_bytes: number; disk_free_bytes?: number | null; temperature_c?: number | null; throttled?: string[]; belt_empty_since?: string | null; clock?: ClockQuality | null; counters?: Record<string, number>; schema?: number };
+
 /** One entry of a history. donnees: null once erased; index: its place in the ledger. */
 export type HistoryEvent = { index: number; type_evenement: string; timestamp: string; lot_id: number | null; donnees: Record<string, Json> | null; hash: string; block_hash: string | null };
 
@@ -143,6 +146,9 @@ export type Kpis = { total_sites: number; total_devices: number; total_lots: num
 
 /** Alerts as they stand, one each, the most recent first; `truncated`: there are more than `limit`. */
 export type LifeCycles = { alerts: Record<string, Json>[]; truncated: boolean };
+
+/** Whether the line works: degraded when the newest sample is older than 5 minutes, error over an hour. */
+export type LineHealth = { status: "degraded" | "error" | "ok"; timestamp: string; active_devices: number; last_sample_age_seconds: number | null; database_connected: boolean; broker_connected: boolean; storing: boolean };
 
 /** What a person types. */
 export type Login = { name: string; password: string };
@@ -238,7 +244,7 @@ export type Replayed = { dead_letter_id: number; replayed_at: string | null };
 export type ReportedConfiguration = { revision: number; settings: Record<string, Json>; errors?: Record<string, string>; schema?: number };
 
 /** One device in its own words; what it has not said is None. heard_at: the newest of them, by our clock. */
-export type Said = { device_id: string; site_code: string; heard_at: string; state?: string | null; health?: contract.messages.Health | null; birth?: BirthCertificate | null; reported?: ReportedConfiguration | null };
+export type Said = { device_id: string; site_code: string; heard_at: string; state?: string | null; health?: Health | null; birth?: BirthCertificate | null; reported?: ReportedConfiguration | null };
 
 /** Samples of a period, newest first. */
 export type Samples = { samples: Record<string, Json>[]; count: number; period: Period };
@@ -294,9 +300,6 @@ export type Users = { users: User[] };
 /** Whether the ledger is whole, by the keys that it names itself: who wants proof verifies with a key of his own. */
 export type Verdict = { valid: boolean; entries: number; checkpoint: string | null; first_error: string | null; expired: number; samples: number };
 
-/** How a device is doing; a device is silent when this is silent for three periods. */
-export type contract.messages.Health = { device_id: string; boot_id: string; timestamp: string; period_s: number; uptime_s: number; spool_rows: number; spool_bytes: number; disk_free_bytes?: number | null; temperature_c?: number | null; throttled?: string[]; belt_empty_since?: string | null; clock?: ClockQuality | null; counters?: Record<string, number>; schema?: number };
-
 /** Sites and how many devices stand there. */
 export type devices_Sites = { sites: Record<string, Json>[] };
 
@@ -308,9 +311,6 @@ export type euralis_Sites = { sites: Record<string, Json>[]; total: number; peri
 
 /** Lots to make or bring up to date, by their code. */
 export type lot_records_Lots = { lots: Lot[] };
-
-/** Whether the line works: degraded when the newest sample is older than 5 minutes, error over an hour. */
-export type overview_Health = { status: "degraded" | "error" | "ok"; timestamp: string; active_devices: number; last_sample_age_seconds: number | null; database_connected: boolean; broker_connected: boolean; storing: boolean };
 
 /** What each route takes and answers; `never` where it takes nothing. */
 export type Routes = {
@@ -365,7 +365,7 @@ export type Routes = {
   "GET /api/sqal/export/samples.csv": { query: { start_time?: string; end_time?: string; device_id?: string; site_code?: string; limit?: number }; body: never; answer: string };
   "GET /api/sqal/fleet": { query: { site_code?: string }; body: never; answer: FleetList };
   "GET /api/sqal/gaps": { query: { before?: string; device_id?: string; site_code?: string; limit?: number }; body: never; answer: Gaps };
-  "GET /api/sqal/health": { query: never; body: never; answer: overview_Health };
+  "GET /api/sqal/health": { query: never; body: never; answer: LineHealth };
   "GET /api/sqal/integration/lot/{lot_id}": { query: never; body: never; answer: LotQuality };
   "GET /api/sqal/integration/lots-aggregated": { query: { start_time?: string; end_time?: string; limit?: number }; body: never; answer: LotsAggregated };
   "GET /api/sqal/ledger/checkpoint": { query: never; body: never; answer: string };
