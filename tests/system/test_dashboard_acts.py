@@ -1,17 +1,23 @@
 """What people do on the pages of lots, devices and administration, in Chromium against a whole running line."""
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect, sync_playwright
 
+from cloud.store.queries import Queries
+from sqal.access import Access
+from sqal.resources import resource_path
 from tests.kit.fix_line import LineUnderTest
-from tests.kit.page import LivePage, open_live_page
+from tests.kit.page import LivePage, browser_path, open_live_page
 
 pytestmark = pytest.mark.timeout(240)
 
 WAIT_MS = 45_000
 DEVICE = "ESP32_MT_01"
+PASSWORD = "correct horse battery"
 
 
 def see(live: LivePage, path: str) -> None:
@@ -30,6 +36,20 @@ def run_step(live: LivePage, step: str) -> None:
 def ended(live: LivePage, progress: str) -> None:
     """Wait until the newest command has come to its end."""
     expect(live.by_id("command-progress").last).to_have_attribute("data-progress", progress, timeout=WAIT_MS)
+
+
+@contextmanager
+def stranger(url: str) -> Generator[Page]:
+    """A browser behind a proxy: for the demo it is somebody from outside."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path())
+        try:
+            context = browser.new_context(locale="fr-FR", extra_http_headers={"X-Forwarded-For": "192.0.2.7"})
+            page = context.new_page()
+            page.goto(url)
+            yield page
+        finally:
+            browser.close()
 
 
 def test_a_lot_is_held_released_and_its_certificate_handed_over(shared_line: LineUnderTest):
@@ -52,6 +72,30 @@ def test_a_lot_is_held_released_and_its_certificate_handed_over(shared_line: Lin
         with live.page.expect_download(timeout=WAIT_MS) as download:
             live.by_id("certificate-pdf").click()
         assert download.value.path().read_bytes().startswith(b"%PDF")
+        assert live.accessibility_faults() == []
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_device_is_asked_set_and_shown_a_fault(shared_line: LineUnderTest, language: str):
+    with open_live_page(shared_line.line.plan.url) as live:
+        live.choose_language(language)
+        see(live, f"/devices/{DEVICE}")
+        live.by_id("run-command").click()
+        ended(live, "done")
+        expect(live.by_id("command-result")).to_be_visible()
+        live.by_id("twin-rate").fill("99")
+        with live.outage():  # the browser's own word on the answer 400
+            live.by_id("twin-save").click()
+            expect(live.by_id("refused")).to_contain_text("rate_hz", timeout=WAIT_MS)
+            live.page.goto(live.url)
+        see(live, f"/devices/{DEVICE}")
+        live.by_id("twin-rate").fill("2")
+        live.by_id("twin-save").click()
+        expect(live.by_id("agreement")).to_have_attribute("data-agreement", "agrees", timeout=WAIT_MS)
+        live.by_id("fault").select_option("nak-burst")
+        live.by_id("play-fault").click()
+        ended(live, "done")
+        expect(live.by_id("event-simulated_fault").first).to_be_visible(timeout=WAIT_MS)
         assert live.accessibility_faults() == []
 
 
@@ -104,3 +148,31 @@ def test_an_administrator_makes_a_token_and_activates_a_recipe(shared_line: Line
             live.settle()
             assert live.accessibility_faults() == [], tab
         expect(live.by_id("audit")).to_contain_text("/api/sqal/tokens")
+
+
+def test_a_stranger_logs_in_by_password_and_a_used_link_says_so(shared_line: LineUnderTest):
+    line = shared_line.line
+    access = Access(line.dsn, Queries(resource_path("sql") / "queries"))
+    access.add_user("anne", "operator", password=PASSWORD)
+    with stranger(f"{line.plan.url}/lots") as page:
+        page.get_by_test_id("login-name").fill("anne")
+        page.get_by_test_id("login-password").fill("wrong")
+        page.get_by_test_id("login-submit").click()
+        expect(page.get_by_test_id("refused")).to_be_visible(timeout=WAIT_MS)
+        page.get_by_test_id("login-password").fill(PASSWORD)
+        status = 0
+        while status != 200:  # the name waits a second after a failure
+            expect(page.get_by_test_id("login-submit")).to_be_enabled(timeout=WAIT_MS)
+            with page.expect_response("**/api/sqal/login") as answer:
+                page.get_by_test_id("login-submit").click()
+            status = answer.value.status
+        expect(page.get_by_test_id("lot-table")).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_test_id("account")).to_contain_text("anne")
+        page.get_by_test_id("log-out").click()
+        expect(page.get_by_test_id("login-name")).to_be_visible(timeout=WAIT_MS)
+        link = line.login_link()
+        page.goto(link)
+        page.get_by_test_id("log-out").click(timeout=WAIT_MS)
+        page.get_by_test_id("login-name").wait_for(timeout=WAIT_MS)
+        page.goto(link)
+        expect(page.get_by_test_id("link-used")).to_be_visible(timeout=WAIT_MS)
