@@ -1,7 +1,9 @@
 """Goal: every route is described with an example, and what the server really answers has the example's shape.
 
 Method: two sites are filled, every route is asked, keys and types are compared. `SQAL_WRITE_EXAMPLES=1` writes the
-answers of this run as the examples: they are real ones, shortened.
+answers of this run as the examples: they are real ones, shortened. An example that still has the shape of its answer
+stays as it is, so that two branches that add routes do not meet in every time stamp; `SQAL_WRITE_EXAMPLES=all` writes
+all anew.
 """
 
 import json
@@ -49,6 +51,7 @@ FREE = {
     "values",
     "public",
     "hyperparameters",
+    "result",
 }  # whatever a sender put there
 
 
@@ -56,7 +59,7 @@ async def test_every_example_has_the_shape_of_the_answer(world: World, store: Da
     names = await prepared(world, store)
     answers = {route: await ask(world, route, names) for route in sorted(ROUTES, key=lambda each: each in LAST)}
     if os.environ.get("SQAL_WRITE_EXAMPLES"):
-        write(answers, names)
+        write(answers, names, is_anew=os.environ["SQAL_WRITE_EXAMPLES"] == "all")
     examples = cloud.api.document.examples()
     assert set(examples) == set(ROUTES)
     for route, answer in answers.items():
@@ -139,27 +142,37 @@ def unlike(example: Any, real: Any, path: str) -> list[str]:
     return [] if same else [f"{path}: {type(example).__name__} and {type(real).__name__}"]
 
 
-def write(answers: dict[str, httpx.Response], names: dict[str, Any]) -> None:
-    """Store what was answered as the examples, a line each."""
+def write(answers: dict[str, httpx.Response], names: dict[str, Any], *, is_anew: bool) -> None:
+    """Store what was answered as the examples, a line each; one whose shape holds is kept unless all are made anew."""
+    before = {} if is_anew else cloud.api.document.examples()
     lines: list[str] = []
     for route in sorted(answers):
-        entry, answer = ROUTES[route], answers[route]
-        example: dict[str, Any] = {}
-        if kind_of(answer) != "application/json":
-            example["media_type"] = kind_of(answer)
-            example["response"] = "…" if b"%PDF" in answer.content[:10] else answer.text[:TEXT_SHOWN]
-        elif answer.content:
-            example["response"] = shortened(answer.json())
-        body = BODIES.get(route) or filled(entry.body, names)
-        if not route.startswith("GET") and body:
-            example["request"] = body
-        used = {name: value for name, value in (names | entry.names).items() if "{" + name + "}" in route}
-        query = httpx.QueryParams((QUERIES.get(route) or entry.query).lstrip("?"))
-        if used or query:
-            example["parameters"] = used | dict(query)
+        example = example_of(route, answers[route], names)
+        kept = before.get(route)
+        if kept is not None and kept.keys() == example.keys() and not unlike(kept, example, "$"):
+            example = kept
         lines.append(f"{json.dumps(route)}: {json.dumps(example, ensure_ascii=False)}")
     Path(cloud.api.document.EXAMPLES).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     cloud.api.document.examples.cache_clear()
+
+
+def example_of(route: str, answer: httpx.Response, names: dict[str, Any]) -> dict[str, Any]:
+    """What was asked of a route and what it answered, shortened."""
+    entry = ROUTES[route]
+    example: dict[str, Any] = {}
+    if kind_of(answer) != "application/json":
+        example["media_type"] = kind_of(answer)
+        example["response"] = "…" if b"%PDF" in answer.content[:10] else answer.text[:TEXT_SHOWN]
+    elif answer.content:
+        example["response"] = shortened(answer.json())
+    body = BODIES.get(route) or filled(entry.body, names)
+    if not route.startswith("GET") and body:
+        example["request"] = body
+    used = {name: value for name, value in (names | entry.names).items() if "{" + name + "}" in route}
+    query = httpx.QueryParams((QUERIES.get(route) or entry.query).lstrip("?"))
+    if used or query:
+        example["parameters"] = used | dict(query)
+    return example
 
 
 def shortened(value: Any) -> Any:
