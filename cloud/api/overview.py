@@ -52,7 +52,9 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 @get("/health", summary="Whether the line works", tags=["overview"], opt=ANY_SITE)
-async def health(store: NamedDependency[Store], clock: NamedDependency[Clock], relay: NamedDependency[Relay]) -> LineHealth:
+async def health(
+    store: NamedDependency[Store], clock: NamedDependency[Clock], relay: NamedDependency[Relay]
+) -> LineHealth:
     """Health of the whole line; it answers without a database too, and says so."""
     try:
         found = await store.row("api_health")

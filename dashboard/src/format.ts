@@ -73,6 +73,14 @@ export function momentOf(ms: number, nowMs: number, language: Language): string 
   return isToday ? timeOfDay(ms, language) : `${day.format(ms)} ${timeOfDay(ms, language)}`;
 }
 
+const fullFormats: Readonly<Record<Language, Intl.DateTimeFormat>> = {
+  fr: new Intl.DateTimeFormat('fr-FR', { timeZone: SITE_TIME_ZONE, dateStyle: 'long', timeStyle: 'medium' }),
+  en: new Intl.DateTimeFormat('en-GB', { timeZone: SITE_TIME_ZONE, dateStyle: 'long', timeStyle: 'medium' }),
+};
+
+/** Date and time of day at the site, for what is kept for years. */
+export const dateTime = (ms: number, language: Language): string => fullFormats[language].format(ms);
+
 /** The same instant in UTC, for the tooltip. */
 export const utc = (ms: number): string => `${new Date(ms).toISOString().replace('T', ' ').slice(0, 19)} UTC`;
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { alertWords, isDoubt, reasonText } from '../src/domain/wording';
 import { parseLiveMessage } from '../src/domain/live-messages';
-import { age, decimal, index, momentOf, percent, plusMinus, score, timeOfDay, utc, volumeCm3 } from '../src/format';
+import { withInstants } from '../src/domain/lot-records';
+import { age, dateTime, decimal, index, momentOf, percent, plusMinus, score, timeOfDay, utc, volumeCm3 } from '../src/format';
 import { TEXTS } from '../src/i18n';
 import { readPreferences, searchOf } from '../src/stores/preferences';
 import { alertMessage } from './samples';
@@ -162,5 +163,18 @@ describe('preferences', () => {
     });
     expect(searchOf(read)).toBe('?site=LL&device=ESP32_LL_01');
     expect(searchOf({ siteCode: null, deviceId: null })).toBe('');
+  });
+});
+
+describe('the times of a certificate', () => {
+  it('are taken out of its sentences, and told in the zone of the site', () => {
+    const instant = Date.parse('2026-07-01T22:30:05Z');
+    expect(withInstants('sealed by the checkpoint of 7 entries of 2026-07-01 22:30:05 UTC')).toEqual([
+      'sealed by the checkpoint of 7 entries of ',
+      instant,
+    ]);
+    expect(withInstants('no time at all')).toEqual(['no time at all']);
+    expect(dateTime(instant, 'en')).toMatch(/^2 July 2026.* 00:30:05$/);
+    expect(dateTime(instant, 'fr')).toMatch(/^2 juillet 2026.* 00:30:05$/);
   });
 });

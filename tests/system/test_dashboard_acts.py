@@ -176,3 +176,64 @@ def test_a_stranger_logs_in_by_password_and_a_used_link_says_so(shared_line: Lin
         page.get_by_test_id("login-name").wait_for(timeout=WAIT_MS)
         page.goto(link)
         expect(page.get_by_test_id("link-used")).to_be_visible(timeout=WAIT_MS)
+
+
+def worst_site(live: LivePage) -> str:
+    """Open the sites and read which is the weakest of the day: the page says so in words."""
+    live.go("sites")
+    worst = live.by_id("site-table").locator("tbody tr", has=live.page.locator(".tag"))
+    expect(worst).to_have_count(1, timeout=WAIT_MS)
+    return worst.locator("th a").inner_text()
+
+
+def last_critical_piece(live: LivePage) -> str:
+    """Go to the critical alerts, acknowledge the newest that a piece caused, and open that piece; returns the alert."""
+    live.go("alerts")
+    live.by_id("severity-filter").select_option("critical")
+    rows = live.alerts().filter(has=live.by_id("see-sample"))
+    rows.first.wait_for(timeout=WAIT_MS)
+    live.settle()
+    times = [row.locator("time").first.get_attribute("datetime") or "" for row in rows.all()]
+    assert times == sorted(times, reverse=True), "the newest stands first"
+    alert = rows.first.get_attribute("data-alert-id") or ""
+    piece = rows.first.get_by_test_id("see-sample").get_attribute("href") or ""
+    live.acknowledge(alert)
+    live.by_id("state-every").click()  # one that is over is cleared by the acknowledgement
+    row = live.page.locator(f'[data-testid="alert-row"][data-alert-id="{alert}"]')
+    row.get_by_test_id("see-sample").click(timeout=WAIT_MS)
+    live.by_id("piece").wait_for(timeout=WAIT_MS)
+    assert live.page.url.split("?")[0].endswith(piece.split("?")[0])
+    return alert
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_newcomer_goes_from_the_worst_site_to_a_certificate_in_hand(shared_line: LineUnderTest, language: str):
+    with open_live_page(shared_line.line.plan.url) as live:
+        live.choose_language(language)
+        live.wait_alert(timeout_s=60)
+        assert worst_site(live) in {"LL", "LS", "MT"}
+        last_critical_piece(live)
+        lot = live.by_id("to-lot")
+        lot.click(timeout=WAIT_MS)
+        live.by_id("lot-piece").first.wait_for(timeout=WAIT_MS)
+        live.by_id("to-certificate").click()
+        sealed = live.by_id("certificate").locator("time").first
+        expect(sealed).to_have_attribute("title", re.compile("UTC$"), timeout=WAIT_MS)
+        expect(live.by_id("certificate")).not_to_contain_text(" UTC")
+        with live.page.expect_download(timeout=WAIT_MS) as download:
+            live.by_id("certificate-pdf").click()
+        assert download.value.path().read_bytes().startswith(b"%PDF")
+        assert live.accessibility_faults() == []
+
+
+def test_a_lot_of_many_pieces_stays_short_on_a_phone(shared_line: LineUnderTest):
+    with open_live_page(shared_line.line.plan.url, width_px=390, height_px=844) as live:
+        live.go("lots")
+        live.by_id("lot-table").locator("tbody a").first.click()
+        live.by_id("lot-piece").first.wait_for(timeout=WAIT_MS)
+        assert live.by_id("lot-piece").count() <= 8
+        assert live.page.evaluate("document.documentElement.scrollHeight") < 4_500
+        assert live.overflow_px() == 0
+        see(live, f"/devices/{DEVICE}")
+        live.settle()
+        assert live.overflow_px() == 0

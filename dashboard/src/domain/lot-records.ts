@@ -137,4 +137,13 @@ export function certificateOf(html: string): Certificate {
   };
 }
 
+const WRITTEN_UTC = /(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}) UTC/;
+
+/** A sentence of a certificate in parts: its instants as milliseconds, so that the page tells them in the site's zone. */
+export const withInstants = (sentence: string): readonly (string | number)[] =>
+  sentence
+    .split(WRITTEN_UTC)
+    .map((part, at) => (at % 2 === 1 ? Date.parse(`${part.replace(' ', 'T')}Z`) : part))
+    .filter((part) => part !== '');
+
 export const anything: Reader<Record<string, unknown>> = (value) => (isFields(value) ? { ...value } : {});

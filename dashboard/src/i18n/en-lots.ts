@@ -33,6 +33,7 @@ export const enLots: typeof frLots = {
     certificate: 'Certificate',
     certificateOf: (lot) => `Certificate of lot ${lot}`,
     backToLot: 'The lot',
+    toLot: (lot: string) => `See the lot ${lot}`,
     handOver: 'Hand over the certificate',
     handOverHelp: 'The PDF is enough: whoever gets it verifies it by the printed code, without an account and without us.',
     pdf: 'Save the PDF',

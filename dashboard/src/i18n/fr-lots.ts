@@ -32,6 +32,7 @@ export const frLots = {
     certificate: 'Certificat',
     certificateOf: (lot: string) => `Certificat du lot ${lot}`,
     backToLot: 'Le lot',
+    toLot: (lot: string) => `Voir le lot ${lot}`,
     handOver: 'Remettre le certificat',
     handOverHelp: 'Le PDF suffit : quiconque le reçoit le vérifie avec le code imprimé, sans compte et sans nous.',
     pdf: 'Enregistrer le PDF',

@@ -4,7 +4,8 @@ import { Do } from '../../components/Act';
 import { Loaded, Page, Panel } from '../../components/Page';
 import { document, download, useAction } from '../../data/actions';
 import { useQuery } from '../../data/queries';
-import { certificateOf, ledgerVerdict, type Certificate } from '../../domain/lot-records';
+import { certificateOf, ledgerVerdict, withInstants, type Certificate } from '../../domain/lot-records';
+import { dateTime, utc } from '../../format';
 import { useTexts } from '../../i18n';
 import { pathOf } from '../../router/route';
 
@@ -20,6 +21,20 @@ function Verdict() {
   return <p className={isValid ? 'done' : 'row-error'}>{isValid ? t.lotPage.valid : t.lotPage.invalid}</p>;
 }
 
+/** A fact of the certificate, its times at the site; in UTC, as they are sealed, one hover away. */
+function Fact({ sentence }: { readonly sentence: string }) {
+  const { language } = useTexts();
+  return withInstants(sentence).map((part) =>
+    typeof part === 'string' ? (
+      part
+    ) : (
+      <time key={part} dateTime={new Date(part).toISOString()} title={utc(part)}>
+        {dateTime(part, language)}
+      </time>
+    ),
+  );
+}
+
 function Sheet({ certificate }: { readonly certificate: Certificate }) {
   const { t } = useTexts();
   return (
@@ -30,7 +45,9 @@ function Sheet({ certificate }: { readonly certificate: Certificate }) {
           {certificate.facts.map(([term, value]) => (
             <div key={term}>
               <dt>{term}</dt>
-              <dd>{value}</dd>
+              <dd>
+                <Fact sentence={value} />
+              </dd>
             </div>
           ))}
         </dl>

@@ -31,6 +31,9 @@ import { may, personOf, useSession } from '../../stores/session';
 
 const REFRESH_MS = 15_000;
 const HASH_SHOWN = 16;
+/** A phone shows a card for each piece: so many fit what a thumb scrolls through. */
+const [PIECES, PIECES_ON_PHONE] = [25, 8] as const;
+const isPhone = (): boolean => window.matchMedia('(max-width: 759px)').matches;
 
 const decisionsOf = (id: string) => ({
   key: `decisions ${id}`,
@@ -148,7 +151,8 @@ function Pieces({ lotId }: { readonly lotId: string }) {
   const [grade, setGrade] = useState<Grade | 'every'>('every');
   const [trail, setTrail] = useState<readonly string[]>([]);
   const before = trail.at(-1) ?? null;
-  const query = new URLSearchParams({ limit: '25', ...(grade !== 'every' && { grade }), ...(before !== null && { before }) });
+  const [limit] = useState(() => String(isPhone() ? PIECES_ON_PHONE : PIECES));
+  const query = new URLSearchParams({ limit, ...(grade !== 'every' && { grade }), ...(before !== null && { before }) });
   const path = `/api/sqal/lots/${lotId}/pieces?${query.toString()}`;
   const found = useQuery(path, () => call(path, lotPieces), before === null ? REFRESH_MS : null);
   const heads = [t.sites.score, t.lotPage.mass, t.indices.freshness, t.indices.oxidation, t.lots.time];
@@ -172,7 +176,7 @@ function Pieces({ lotId }: { readonly lotId: string }) {
             <Empty>{t.lotPage.noPieces}</Empty>
           ) : (
             <>
-              <table className="table is-tight">
+              <table className="table is-tight is-pieces">
                 <thead>
                   <tr>
                     <th scope="col">{t.lots.grade}</th>
