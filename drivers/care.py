@@ -42,6 +42,14 @@ class BusSpeed:
     fitted: TofSettings | None = None  # what `words` speak of
     on_slow: Callable[[], None] | None = None
 
+    def early(self, bus_name: str, bus_hz: float, wanted: TofSettings) -> None:
+        """In the middle of a boot: tell of a bus that is too slow; that all is well is found at its end."""
+        fitted = wanted.fitted(bus_hz)
+        if fitted is not None and fitted != wanted:
+            self.found(bus_name, bus_hz, wanted, fitted)
+            if self.on_slow is not None:
+                self.on_slow()
+
     def found(self, bus_name: str, bus_hz: float, wanted: TofSettings, fitted: TofSettings) -> None:
         """Take note of a bus that carries `fitted`; the same again, measured a little differently, keeps its words."""
         self.hz = bus_hz
@@ -61,14 +69,7 @@ def care_for_tof(chip: Vl53l8ch, bus: Bus, speed: BusSpeed, power_cycle: Hook = 
     """
     wanted = chip.settings
 
-    def early(bus_hz: float) -> None:
-        fitted = wanted.fitted(bus_hz)
-        if fitted is not None and fitted != wanted:  # that all is well is said at the end
-            speed.found(bus.name, bus_hz, wanted, fitted)
-            if speed.on_slow is not None:
-                speed.on_slow()
-
-    chip.on_bus_speed = early
+    chip.on_bus_speed = lambda bus_hz: speed.early(bus.name, bus_hz, wanted)
 
     def start() -> None:
         fitted: TofSettings | None = wanted
