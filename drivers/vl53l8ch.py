@@ -34,7 +34,7 @@ from drivers.vl53l8ch_session import IDENTITY, RESTARTED, Session, shows_status,
 from drivers.vl53l8ch_settings import TofSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 CHIP = "VL53L8CH"
 ADDRESS = 0x29
@@ -44,11 +44,15 @@ READS_MAX = 4  # of one frame when every frame is read twice: until two agree
 
 
 class Vl53l8ch:
-    """One chip. settings: how it ranges from the next start on. counters: every kind of trouble so far."""
+    """One chip. settings: how it ranges from the next start on. counters: every kind of trouble so far.
+
+    on_bus_speed: told the clocks a second that the bus carries early in every boot, under the lock of the bus.
+    """
 
     def __init__(self, bus: Bus, address: int = ADDRESS, settings: TofSettings | None = None) -> None:
         self.settings = TofSettings() if settings is None else settings
         self.counters = TofCounters()
+        self.on_bus_speed: Callable[[float], None] | None = None
         self._bus = bus
         self._link = Link(bus, address)
         self._booted: Booted | None = None
@@ -118,7 +122,7 @@ class Vl53l8ch:
             self._session = self._paused = self._booted = None
             self.identify()
             self.counters.boots += 1
-            booted = boot(self._link, firmware())
+            booted = boot(self._link, firmware(), self.on_bus_speed)
             if self._crosstalk is not None:
                 booted = replace(booted, calibration=replace(booted.calibration, crosstalk=self._crosstalk))
             self._booted = booted

@@ -177,21 +177,14 @@ class FrameDecoder:
         frame_id, temperature_c = self._framing(words, raw)
         octets = words.view(np.uint8).take(self._u1)
         detected = octets[0]
-        if self.settings.targets == 1:
-            status = np.where(detected, octets[self._u1_at["status"]], np.uint8(NO_TARGET))
-        else:
-            status = np.where(detected > self._order, octets[self._u1_at["status"]], np.uint8(NO_TARGET))
+        present = detected if self.settings.targets == 1 else detected > self._order
+        status = np.where(present, octets[self._u1_at["status"]], np.uint8(NO_TARGET))
         kinds = _KIND.take(status)
         distance = words.view("<i2").take(self._i2)
         valid = kinds == _VALID
         self._check_values(detected, status, kinds, np.where(valid, distance, 0), raw)
         distance_mm = np.where(valid, np.clip(distance * 0.25, 0.0, DISTANCE_MAX_MM), np.nan)
-        floats = self._nothing
-        if len(self._u4):
-            counts = words.take(self._u4)
-            if (counts > self._u4_limit).any():
-                raise self._rate_error(counts, raw)
-            floats = counts * self._u4_scale
+        floats = self._rates(words, raw)
         sigma_mm = words.view("<u2").take(self._u2) / 128.0 if len(self._u2) else self._nothing
         at, none = self._u4_at, self._nothing
         signal = floats[at["signal"]] if "signal" in at else none
@@ -216,6 +209,15 @@ class FrameDecoder:
             None if self._cnh is None else self._cnh.decode(words[self._cnh_words], raw),
             None if self._motion_words is None else decode_motion(words[self._motion_words], raw),
         )
+
+    def _rates(self, words: NDArray[Any], raw: bytes) -> NDArray[np.float64]:
+        """Everything that is a 32-bit number, in its unit."""
+        if not len(self._u4):
+            return self._nothing
+        counts = words.take(self._u4)
+        if (counts > self._u4_limit).any():
+            raise self._rate_error(counts, raw)
+        return counts * self._u4_scale
 
     def _framing(self, words: NDArray[Any], raw: bytes) -> tuple[int, int]:
         """Frame number and temperature, once headers, counters and flags are as they must be."""

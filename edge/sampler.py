@@ -176,7 +176,7 @@ class Sampler:
         self._on_trouble = on_trouble
         self._on_failure = on_failure
         self._drivers = (tof, spectral)
-        self.speed = BusSpeed()
+        self.speed = BusSpeed(on_slow=self._report_speed)
         self._buses = (bus,) if spectral_bus is None else (bus, spectral_bus)
         self._tof = Life(care_for_tof(tof, bus, self.speed, power_cycle), bus.clock)
         self._spectral = Life(care_for_spectral(spectral, self._buses[-1], power_cycle), bus.clock)
@@ -326,10 +326,20 @@ class Sampler:
             news = told.news(taken_ns)
             if news is not None:
                 self._tell(news)
-        words = self.speed.words
-        if words is not None and words != self._told_speed:
+                if not (news.failed or news.hampered):
+                    self._told_speed = None  # what is told as over may have hidden a bus that still is slow
+        self._report_speed()
+
+    def _report_speed(self) -> None:
+        """A bus too slow is told of in the middle of the boot that finds it out, and once when that is over."""
+        words, before, self._told_speed = self.speed.words, self._told_speed, self.speed.words
+        if words == before:
+            return
+        taken_ns = self._clock.monotonic_ns()
+        if words is None:
+            self._tell(Trouble(self._tof.chip, False, "its bus is fast enough again", 0, taken_ns))
+        else:
             self._tell(Trouble(self._tof.chip, False, words, 0, taken_ns, "slow bus", words, hampered=True))
-        self._told_speed = words or self._told_speed
 
     def _tell(self, trouble: Trouble) -> None:
         log.warning("sampler.trouble", chip=trouble.chip, failed=trouble.failed, reason=trouble.reason)

@@ -93,8 +93,7 @@ class SimAs7341:
     @property
     def interrupt(self) -> bool:
         """Whether the INT pin is pulled low."""
-        rung = self._registers[reg.STATUS] & self._registers[reg.INTENAB]
-        return bool(rung & (reg.AINT | reg.FINT | reg.SINT | reg.ASAT))
+        return bool(self._registers[reg.STATUS] & self._registers[reg.INTENAB] & reg.RINGS)
 
     def led_ma(self, at_ns: int) -> int:
         """Current through the lamp at a moment not long ago, 0 when off."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.care import BusSpeed, care_for_tof
 from drivers.errors import SettingError
 from drivers.vl53l8ch_cnh import MEMORY_BYTES_MAX, CnhSettings
 from drivers.vl53l8ch_frame import FrameDecoder, zone_of_cell
@@ -183,6 +184,45 @@ def test_a_slow_bus_is_refused_once_it_has_been_timed_and_the_nearest_works() ->
 def test_double_reading_costs_twice() -> None:
     once = TofSettings()
     assert replace(once, double_read=True).wire_s(1e6) == pytest.approx(2 * once.wire_s(1e6), rel=0.02)
+
+
+def test_reading_twice_is_refused_where_the_bus_carries_it_once() -> None:
+    twice = TofSettings(double_read=True)
+    assert twice.fitted(400_000) is twice
+    assert twice.fitted(250_000) == replace(twice, double_read=False)
+    assert twice.fitted(100_000) == replace(twice, double_read=False, frequency_hz=9)
+    with pytest.raises(SettingError, match="reading 1040 bytes twice takes") as caught:
+        twice.check_bus(250_000, "i2c-1")
+    assert (caught.value.field, caught.value.nearest) == ("double_read", False)
+
+
+@pytest.mark.parametrize(
+    ("bus_hz", "double_read", "frequency_hz", "words"),
+    [
+        (1_000_000, True, 15, None),
+        (250_000, False, 15, "sim runs at 250 kHz: frames are read once, twice is wanted (double_read)"),
+        (100_000, False, 9, "sim runs at 100 kHz: 9 Hz at most, 15 Hz wanted"),
+    ],
+)
+def test_the_ladder_reads_once_where_the_bus_cannot_carry_twice_and_says_so(
+    bus_hz: int, double_read: bool, frequency_hz: int, words: str | None
+) -> None:
+    """Method: the chip is started as a line does it; the words are there before the download has ended."""
+    rig = Rig(settings=TofSettings(double_read=True), bus_hz=bus_hz)
+    early: list[int] = []
+    speed = BusSpeed(on_slow=lambda: early.append(rig.bus.wire_bytes))
+    care = care_for_tof(rig.driver, rig.bus, speed)
+    care.start()
+    before, polled = rig.bus.wire_bytes, rig.driver.counters.polls
+    care.read()
+    polls = (rig.driver.counters.polls - polled) * 8  # bytes, addresses included
+    frames = (rig.bus.wire_bytes - before - polls) // rig.driver.settings.frame_bytes
+    assert (rig.driver.settings.double_read, rig.driver.settings.frequency_hz) == (double_read, frequency_hz)
+    assert frames == (2 if double_read else 1)
+    assert (speed.words or "").startswith(words or "")
+    assert (speed.words is None) is (words is None)
+    assert len(early) == (words is not None)
+    assert all(at < 10_000 for at in early)
 
 
 @pytest.mark.parametrize("mounting_deg", [0, 90, 180, 270])
