@@ -138,7 +138,7 @@ export const enLine: typeof frLine = {
     withComment: 'Comment…',
     shelve: 'Shelve…',
     shelveThis: (alert: string) => `Shelve: ${alert}`,
-    commentThis: (alert: string) => `Acknowledge with a comment: ${alert}`,
+    commentThis: (alert: string) => `Comment and acknowledge: ${alert}`,
     unshelve: 'Unshelve',
     unshelveThis: (alert: string) => `Unshelve: ${alert}`,
     minutes: 'For',

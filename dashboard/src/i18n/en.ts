@@ -202,11 +202,6 @@ export const en: Texts = {
       calibration_expired_tof: 'height calibration expired',
       calibration_expired_spectral: 'white calibration expired',
       guard_band: 'compliance not sure enough',
-      belt_speed_unsure: 'belt speed poorly known',
-      frames_missed: 'pictures missing from the pass',
-      window_dirty: 'dirty window, or darkened belt',
-      calibration_expired_tof: 'height calibration expired',
-      calibration_expired_spectral: 'spectral calibration expired',
     },
   },
   links: {

@@ -136,7 +136,7 @@ export const frLine = {
     withComment: 'Commenter…',
     shelve: 'Mettre en attente…',
     shelveThis: (alert: string) => `Mettre en attente : ${alert}`,
-    commentThis: (alert: string) => `Acquitter avec un commentaire : ${alert}`,
+    commentThis: (alert: string) => `Commenter et acquitter : ${alert}`,
     unshelve: 'Reprendre',
     unshelveThis: (alert: string) => `Reprendre : ${alert}`,
     minutes: 'Durée',

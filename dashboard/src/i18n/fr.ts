@@ -203,11 +203,6 @@ export const fr = {
       calibration_expired_tof: 'étalonnage de hauteur périmé',
       calibration_expired_spectral: 'étalonnage du blanc périmé',
       guard_band: 'conformité trop peu sûre',
-      belt_speed_unsure: 'vitesse du tapis mal connue',
-      frames_missed: 'images manquantes pendant le passage',
-      window_dirty: 'fenêtre sale ou tapis assombri',
-      calibration_expired_tof: 'étalonnage du capteur de hauteur périmé',
-      calibration_expired_spectral: 'étalonnage du capteur spectral périmé',
     },
   },
   links: {
