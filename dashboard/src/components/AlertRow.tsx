@@ -86,12 +86,12 @@ export function AlertRow({ alert, siteCode, children }: AlertRowProps) {
           {t.colon}
         </strong>
         <span>{detail}</span>
-        {alert.isOver === true && <span className="quiet"> ({t.alerts.over})</span>}
+        {alert.isOver && <span className="quiet"> ({t.alerts.over})</span>}
         {alert.occurrences > 1 && (
           <span className="quiet" title={alert.firstAtMs === null ? undefined : utc(alert.firstAtMs)}>
             {' '}
             {t.alerts.times(decimal(alert.occurrences, language))}
-            {isLong && alert.firstAtMs !== null && ` ${t.alarm.since(momentOf(alert.firstAtMs, minuteMs, language))}`}
+            {isLong && ` ${t.alarm.since(momentOf(alert.firstAtMs, minuteMs, language))}`}
           </span>
         )}
         <Standing alert={alert} />
