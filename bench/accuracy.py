@@ -1,10 +1,10 @@
 """How close the figures of `quality` are to the truth, on generated products that nothing was set on.
 
 Constants of the analysis were set on the families bodies.TUNING and the pigments of spectra.tuning, with other seeds.
-What is reported here comes from bodies.REPORTING and spectra.reporting, which were written after the last constant was
-set, with a seed of its own; gauge bodies come from the tuning families, a new set for every device. Simulation shares
-the reflectance law and the pigment tables with the analysis: it shows that the arithmetic is right, not that livers
-obey the law.
+What is reported here comes from bodies.REPORTING, whose shapes were written after the last constant was set, and from
+spectra.reporting, whose distribution had been looked at once before and only got a new seed; gauge bodies come from the
+tuning families, a new set for every device. Simulation shares the reflectance law and the pigment tables with the
+analysis: it shows that the arithmetic is right, not that livers obey the law.
 """
 
 import time

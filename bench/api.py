@@ -1,7 +1,7 @@
 """How soon the API answers what dashboards poll: one process, 50 clients, a real database beside it.
 
 Twice: clients that never rest (each asks again once it is answered: the server is always full, so a client waits for
-the 49 others), and clients that ask once a second at moments of their own, five times as often as our dashboard does.
+the 49 others), and clients that ask once a second at moments of their own.
 """
 
 import asyncio

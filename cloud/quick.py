@@ -1,7 +1,7 @@
 """Read a sample on its way into the database, its matrices straight from JSON text to PostgreSQL's binary form.
 
-Of all that a sample costs to read, store and forget, half were its zones as Python's numbers, which nobody looks at on
-this way. Here a matrix stays text until its form is found to be 8 x 8 whole numbers or nulls; then numpy reads all of a
+Much of what a sample costs to read, store and forget is its zones as Python's numbers, which nobody looks at on this
+way. Here a matrix stays text until its form is found to be 8 x 8 whole numbers or nulls; then numpy reads all of a
 sample's matrices at once and looks the bytes of every cell up in a table. Whatever looks different in any way is left
 to the contract's own reading, which accepts it or says what is wrong: this one never refuses anything by itself.
 
