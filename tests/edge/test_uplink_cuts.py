@@ -102,7 +102,7 @@ async def parts(
 async def test_a_cut_anywhere_costs_nothing(
     parts: tuple[Client, ChaosProxy], new_spool: Callable[..., Spool], tmp_path: Path
 ) -> None:
-    assert await run(QUICK_STEP, new_spool, *parts, tmp_path) >= 8
+    assert await run(QUICK_STEP, new_spool, *parts, tmp_path) >= 4  # an early receipt makes an exchange short
 
 
 @pytest.mark.proof
