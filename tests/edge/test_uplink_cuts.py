@@ -23,7 +23,6 @@ from tests.kit.fix_chaos import ChaosProxy
 from tests.kit.fix_spool import DEADLINE_S, DEVICE, HandClock, put
 from tests.kit.fix_uplink import empty, running_uplink
 
-SPARED_MAX = 3
 QUICK_STEP = 97  # bytes between two cuts; the proof takes every byte
 RECEIPTS = device_topic("LL", "line1", DEVICE, "receipt")
 HOST = HostState(host="ingest-0", online=True, session=uuid.UUID(int=1))
@@ -54,11 +53,8 @@ async def storing(client: Client) -> AsyncIterator[dict[int, set[bytes]]]:
 
 
 async def cut_at(lengths: Iterable[int], spool: Spool, proxy: ChaosProxy, folder: Path, clock: HandClock) -> int:
-    """Cut one connection after each of `lengths`, until three in a row are longer than the exchange; returns how many.
-
-    An exchange is shorter now and then, when a receipt overtakes what the client still had to say.
-    """
-    cuts = spared = 0
+    """Cut one connection after each of `lengths`, until one is longer than the exchange; returns how many."""
+    cuts = 0
     async with running_uplink(spool, clock, folder, port=proxy.port) as uplink:
         for length in lengths:
             await asyncio.to_thread(put, spool, clock)
@@ -72,10 +68,9 @@ async def cut_at(lengths: Iterable[int], spool: Spool, proxy: ChaosProxy, folder
             proxy.cut_after_bytes = None
             uplink.client._backoff.reset()
             await empty(spool, deadline_s=DEADLINE_S)
-            spared = 0 if was_cut else spared + 1
-            if spared == SPARED_MAX:
+            if not was_cut:
                 break
-            cuts += was_cut
+            cuts += 1
     return cuts
 
 
